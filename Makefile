@@ -1,0 +1,66 @@
+# make demo, make test, make run: all rest on `make setup`, which puts everything into .venv.
+# `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup
+SOURCES := core front clients tests bench tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup protos demo run test check format lock schema bench simulate clean
+
+help: ## lists the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) protos ## puts everything into .venv; does nothing when nothing changed
+
+$(STAMP): requirements/dev.lock setup.cfg clients/python/setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Isthmus needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python clients/python/generate.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	touch $(STAMP)
+
+protos: $(STAMP) ## generates the stubs when a proto changed
+	@$(BIN)/python clients/python/generate.py
+
+demo: setup ## starts gateway and Sandbox, sends real requests, shows receipts (ONCE=1: then ends)
+	@$(BIN)/isthmus demo $(if $(ONCE),--once)
+
+run: setup ## the real thing: SQLite in ./data, first-run setup in the browser
+	@$(BIN)/isthmus serve --data ./data
+
+test: setup ## the whole suite
+	$(BIN)/python -m tests.run
+
+check: setup ## ruff, mypy --strict, buf, import rules
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/buf breaking --against protos/landed.binpb
+	$(BIN)/lint-imports
+
+format: setup ## rewrites the sources in the house's format
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+schema: setup ## takes today's protos as the ones that later changes must not break
+	$(BIN)/buf build -o protos/landed.binpb
+
+lock: ## resolves the dependencies anew
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python tools/lock.py
+
+bench: setup ## measures; writes bench/results/latest.json
+	$(BIN)/python -m bench.run $(CASES)
+
+simulate: setup ## the ledger's simulation, 2,000 seeds
+	$(BIN)/python -m tests.ledger.simulation --seeds 2000
+
+clean: ## removes what was built
+	rm -rf $(VENV) build dist clients/python/build clients/python/src/isthmus/v1 .mypy_cache .ruff_cache .pytest_cache

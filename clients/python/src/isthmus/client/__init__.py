@@ -1,0 +1,1 @@
+"""A small typed face over the generated stubs."""

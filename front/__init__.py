@@ -1,0 +1,1 @@
+"""The HTTP front: dialects, the management API; knows HTTP and the protos, nothing else."""
