@@ -1,0 +1,1 @@
+"""How front and core are joined: in one process (LocalChannel), or over gRPC."""

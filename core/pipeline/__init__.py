@@ -1,0 +1,1 @@
+"""One request, one direction: authenticate, admit, plan, reserve, attempt, settle."""

@@ -1,0 +1,1 @@
+"""Which channel serves a request, and what happens when it fails."""

@@ -1,0 +1,1 @@
+"""What every request reads: the immutable snapshot, bounded caches, the change feed."""

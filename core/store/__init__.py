@@ -1,0 +1,1 @@
+"""The database: tables, migrations, repositories. Everything else asks here."""

@@ -1,0 +1,1 @@
+"""HTTP to the vendors, behind one small interface."""

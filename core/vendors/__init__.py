@@ -1,0 +1,1 @@
+"""Vendors: pure encoders and decoders of wire forms, and tables of facts."""
