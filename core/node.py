@@ -1,0 +1,131 @@
+"""One worker's core: put together from settings, taken apart in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from isthmus.v1 import (
+    access_pb2_grpc,
+    admin_pb2_grpc,
+    billing_pb2_grpc,
+    catalog_pb2_grpc,
+    chat_pb2_grpc,
+    embedding_pb2_grpc,
+    rerank_pb2_grpc,
+)
+
+from core.ledger.interface import Ledger
+from core.ledger.ledger import open_ledger
+from core.link.local import LocalChannel
+from core.link.server import start_server
+from core.pipeline.relay import Relay
+from core.pipeline.trial import make_tester
+from core.services.access import AccessServicer
+from core.services.admin import AdminServicer
+from core.services.billing import BillingServicer
+from core.services.catalog import CatalogServicer
+from core.services.chat import ChatServicer
+from core.services.context import Services
+from core.services.embedding import EmbeddingServicer
+from core.services.rerank import RerankServicer
+from core.settings import CoreSettings
+from core.state.state import State
+from core.store.database import Database
+from core.store.store import Store
+from core.upstream.interface import Upstream
+from core.upstream.pool import open_upstream
+
+logger = logging.getLogger("isthmus.node")
+
+
+@dataclass(slots=True)
+class Node:
+    """Everything one worker holds; made by open_node."""
+
+    settings: CoreSettings
+    database: Database
+    store: Store
+    state: State
+    ledger: Ledger
+    upstream: Upstream
+    relay: Relay
+    services: Services
+    server: grpc.aio.Server | None = None
+
+    def add_to(self, target: Any) -> None:
+        """Registers every servicer on a grpc.aio.Server or a LocalChannel."""
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(self.relay), target)
+        embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(EmbeddingServicer(self.relay), target)
+        rerank_pb2_grpc.add_RerankServiceServicer_to_server(RerankServicer(self.relay), target)
+        access_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(self.services), target)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self.services), target)
+        billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.services), target)
+
+    def local_channel(self) -> LocalChannel:
+        """A channel for a front in the same process."""
+        channel = LocalChannel(max_message_bytes=self.settings.max_message_bytes)
+        self.add_to(channel)
+        return channel
+
+    async def listen(self) -> None:
+        """Opens the gRPC port, where the settings name one."""
+        if self.settings.grpc_port:
+            self.server = await start_server(
+                self.add_to, self.settings.grpc_host, self.settings.grpc_port, self.settings
+            )
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Turns new requests away, waits for those in flight, settles, flushes, gives leases back."""
+        self.relay.stopping = True
+        if self.server is not None:
+            await self.server.stop(grace)
+        steps: list[tuple[str, Callable[[], Any]]] = [
+            ("upstream", self.upstream.aclose),
+            ("ledger", self.ledger.close),
+            ("state", self.state.close),
+            ("database", self.database.close),
+        ]
+        for name, step in steps:
+            try:
+                await step()
+            except Exception:
+                # The rest must still be closed: an open pool keeps the process alive.
+                logger.exception("could not close %s", name)
+
+
+async def open_node(settings: CoreSettings) -> Node:
+    """Opens database, state, ledger and upstream. Raises what stands in the way, with nothing left open."""
+    database = await Database.open(settings)
+    try:
+        store = Store(database, settings)
+        state = await State.open(store, settings)
+        try:
+            ledger = await open_ledger(database, settings)
+        except BaseException:
+            await state.close()
+            raise
+    except BaseException:
+        await database.close()
+        raise
+    upstream = open_upstream(settings)
+
+    async def disable(channel_id: int, key_index: int, reason: str) -> None:
+        await store.channels.set_status(channel_id, 3, key_index=key_index, reason=reason)
+        await state.refresh()
+
+    relay = Relay(settings, store, state, ledger, upstream, disable)
+    services = Services(
+        settings=settings,
+        store=store,
+        state=state,
+        ledger=ledger,
+        tester=make_tester(relay),
+        started=int(time.time()),
+    )
+    return Node(settings, database, store, state, ledger, upstream, relay, services)

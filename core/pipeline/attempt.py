@@ -1,0 +1,199 @@
+"""One try at one channel: encode, send, check the head of the answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from isthmus.v1 import billing_pb2
+
+from core.errors import ChannelError, IsthmusError, VendorBroken, VendorError, VendorTimeout, VendorUnreachable
+from core.pipeline.exchange import Exchange, Form
+from core.routing.choose import Candidate
+from core.routing.mapping import map_model, map_status
+from core.settings import CoreSettings
+from core.upstream.interface import (
+    ConnectFailed,
+    TimedOut,
+    Timeouts,
+    Upstream,
+    UpstreamAnswer,
+    UpstreamFailure,
+    UpstreamRequest,
+)
+from core.vendors.interface import BadAnswer, Call
+from core.vendors.registry import vendor
+
+ERROR_BODY_LIMIT = 1 << 20
+"""Bytes of a vendor's error answer that are read."""
+UPSTREAM_ID_HEADERS = ("x-request-id", "request-id", "x-oneapi-request-id", "cf-ray")
+
+
+@dataclass(slots=True)
+class Opened:
+    """A vendor that answers with success: the head is here, the body is not."""
+
+    answer: UpstreamAnswer
+    form: Any
+    call: Call
+    native: bool
+    """Whether the client's own bytes went out, so that the vendor's go back as they are."""
+
+
+def failure_error(failure: UpstreamFailure) -> VendorError:
+    """The error of an exchange that failed on the way."""
+    if isinstance(failure, ConnectFailed) or failure.phase == "connect":
+        return VendorUnreachable()
+    if isinstance(failure, TimedOut):
+        return VendorTimeout()
+    return VendorBroken()
+
+
+def retry_status(error: IsthmusError) -> int:
+    """The status routing judges an error by: connection and body errors count as 500."""
+    if isinstance(error, VendorTimeout):
+        return 504
+    if isinstance(error, VendorUnreachable | VendorBroken | ChannelError):
+        return 500
+    return error.http_status
+
+
+def note(exchange: Exchange, candidate: Candidate) -> billing_pb2.Attempt:
+    """Begins the attempt's entry in the receipt."""
+    channel = candidate.channel
+    attempt = billing_pb2.Attempt(
+        channel_id=channel.id,
+        channel_name=channel.name,
+        channel_type=channel.type,
+        key_index=candidate.key.index,
+        started_ms=int(time.time() * 1000),
+        first_byte_ms=-1,
+        group=candidate.group,
+    )
+    exchange.attempts.append(attempt)
+    exchange.group = candidate.group
+    return attempt
+
+
+def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
+    """The wire form to speak, and whether it is the client's own."""
+    channel = candidate.channel
+    if channel.defect:
+        raise ChannelError(f"Channel {channel.id} is not set up correctly: {channel.defect}")
+    row = vendor(channel.type)
+    if row is None or row.unavailable:
+        reason = row.unavailable if row is not None else "its type is not known"
+        raise ChannelError(f"Channel {channel.id} cannot be used: {reason}")
+    forms = exchange.task.forms(row)
+    if not forms:
+        raise ChannelError(f"Channel {channel.id} ({row.name}) cannot do this operation.")
+    native = exchange.task.native
+    if native is not None:
+        for form in forms:
+            if form.name == native.form:
+                return form, True
+    return forms[0], False
+
+
+async def open_attempt(
+    exchange: Exchange,
+    candidate: Candidate,
+    attempt: billing_pb2.Attempt,
+    upstream: Upstream,
+    settings: CoreSettings,
+) -> Opened:
+    """Sends the request; returns when a 2xx head is here. Raises VendorError, ChannelError, UnsupportedFeature."""
+    channel = candidate.channel
+    form, native = _form(exchange, candidate)
+    sent = map_model(channel, exchange.envelope.model)
+    call = Call(
+        channel=channel,
+        secret=candidate.key.secret,
+        asked=exchange.envelope.model,
+        sent=sent,
+        stream=exchange.envelope.stream,
+        include_usage=exchange.task.include_usage,
+        created=exchange.started_ms // 1000,
+        native=exchange.task.native,
+    )
+    attempt.upstream_model = sent
+    attempt.native = native
+    wire = form.splice(exchange.task.native, call) if native else form.encode(exchange.task.canonical, call)
+    exchange.dropped = wire.dropped
+    request = UpstreamRequest(
+        wire.method,
+        wire.url,
+        wire.headers,
+        wire.body,
+        _timeouts(settings),
+        str(channel.setting.get("proxy") or ""),
+    )
+    sent_at = time.monotonic()
+    try:
+        answer = await upstream.send(request)
+    except UpstreamFailure as failure:
+        raise failure_error(failure) from failure
+    attempt.first_byte_ms = int((time.monotonic() - sent_at) * 1000)
+    for header in UPSTREAM_ID_HEADERS:
+        if value := answer.headers.get(header):
+            attempt.upstream_request_id = value[:128]
+            break
+    if 200 <= answer.status < 300:
+        attempt.http_status = answer.status
+        return Opened(answer, form, call, native)
+    raise await _refused(answer, form, call)
+
+
+async def _refused(answer: UpstreamAnswer, form: Form, call: Call) -> VendorError:
+    """The vendor's refusal as an error; its status after the channel's mapping."""
+    try:
+        body = await answer.read(ERROR_BODY_LIMIT)
+    except UpstreamFailure:
+        body = b""
+    finally:
+        await answer.aclose()
+    refusal = form.refusal(answer.status, answer.headers, body, call)
+    return VendorError(
+        refusal.message,
+        param=refusal.param,
+        code=refusal.code,
+        vendor_code=refusal.kind,
+        http_status=map_status(call.channel, refusal.status),
+        retry_after_ms=refusal.retry_after_ms,
+    )
+
+
+async def read_whole(opened: Opened, settings: CoreSettings) -> bytes:
+    """The whole body of an answer. Raises VendorError."""
+    try:
+        body = await opened.answer.read(settings.max_answer_mb << 20)
+    except UpstreamFailure as failure:
+        raise failure_error(failure) from failure
+    finally:
+        await opened.answer.aclose()
+    if not body:
+        raise VendorBroken("The vendor's answer was empty.")
+    return body
+
+
+def broken(error: BadAnswer) -> VendorBroken:
+    """A body that is not what its wire form allows."""
+    return VendorBroken(f"The vendor's answer could not be read: {error}")
+
+
+_timeouts_of: dict[int, Timeouts] = {}
+
+
+def _timeouts(settings: CoreSettings) -> Timeouts:
+    """The timeouts of the settings; made once."""
+    known = _timeouts_of.get(id(settings))
+    if known is None:
+        known = Timeouts(
+            connect=settings.connect_timeout,
+            first_byte=settings.relay_timeout or settings.streaming_timeout,
+            idle=settings.streaming_timeout,
+        )
+        _timeouts_of.clear()
+        _timeouts_of[id(settings)] = known
+    return known

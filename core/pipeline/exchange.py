@@ -1,0 +1,80 @@
+"""One request on its way through the house: what is known of it so far."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
+
+from core.ledger.interface import Hold
+from core.state.types import Principal, Snapshot
+from core.vendors.interface import Vendor
+
+
+class Form(Protocol):
+    """What the pipeline needs of a wire form, whatever the operation."""
+
+    name: str
+    encode: Any
+    splice: Any
+    decode: Any
+    relay_whole: Any
+    refusal: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done, apart from who asks: the operation, the canonical request, the client's bytes."""
+
+    operation: common_pb2.Operation
+    canonical: Any
+    native: common_pb2.Native | None
+    include_usage: bool = True
+
+    def forms(self, vendor: Vendor) -> tuple[Form, ...]:
+        """The wire forms in which a vendor can do it; empty: it cannot."""
+        if self.operation == common_pb2.OPERATION_CHAT:
+            return vendor.chat
+        if self.operation == common_pb2.OPERATION_EMBEDDING:
+            return vendor.embedding
+        return vendor.rerank
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """The state of one request. Times are milliseconds; started_ms is wall clock, the rest count from it."""
+
+    request_id: str
+    principal: Principal
+    envelope: common_pb2.Envelope
+    task: Task
+    snapshot: Snapshot
+    started_ms: int
+    origin: float = field(default_factory=time.monotonic)
+    prompt_tokens: int = 0
+    """The estimate the reserve was made with."""
+    hold: Hold | None = None
+    reserved: int = 0
+    group: str = ""
+    """The group in use: that of the last candidate."""
+    attempts: list[billing_pb2.Attempt] = field(default_factory=list)
+    dropped: tuple[str, ...] = ()
+    first_byte_ms: int = -1
+    usage: usage_pb2.Usage | None = None
+    free: bool = False
+    check_at: int = 0
+    """Delivered tokens at which a stream's cost is compared with its hold again."""
+    progressed: float = 0.0
+    """When the journal last learnt what a stream has cost so far (monotonic seconds)."""
+    """Billed to nobody: the test of a channel."""
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the request came."""
+        return int((time.monotonic() - self.origin) * 1000)
+
+    def first_byte(self) -> None:
+        """Notes that the first byte leaves for the client now."""
+        if self.first_byte_ms < 0:
+            self.first_byte_ms = self.elapsed_ms()

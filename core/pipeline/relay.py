@@ -1,0 +1,269 @@
+"""Leads a request through the house: begin, try channels, answer whole, settle. Streams: stream.py."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
+
+from core.errors import (
+    ChannelError,
+    InvalidRequest,
+    IsthmusError,
+    NoChannel,
+    RateLimited,
+    ShuttingDown,
+    VendorError,
+)
+from core.ledger.interface import Ledger
+from core.link.call import CallInfo
+from core.pipeline.admit import check_words
+from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole, retry_status
+from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
+from core.pipeline.exchange import Exchange, Task
+from core.pipeline.reserve import reserve
+from core.pipeline.settle import counted, fail, settle
+from core.pricing.count import Delivered
+from core.pricing.estimate import estimate_prompt
+from core.routing.choose import Candidate, Plan, make_plan
+from core.routing.health import Health
+from core.routing.limits import RequestLimits
+from core.routing.retry import should_disable, should_retry
+from core.settings import CoreSettings
+from core.state.state import State
+from core.state.types import Principal
+from core.store.store import Store
+from core.upstream.interface import Upstream
+from core.vendors.interface import BadAnswer
+
+logger = logging.getLogger("isthmus.relay")
+
+T = TypeVar("T")
+
+MODEL_NAME_LIMIT = 255
+"""Characters of a model's name, as in the abilities table."""
+
+Disable = Callable[[int, int, str], Awaitable[None]]
+"""Disables a channel's key: channel id, key index, reason."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer that is settled: the vendor's bytes, or the canonical message."""
+
+    native: bytes | None
+    canonical: Any
+    receipt: billing_pb2.Receipt
+
+
+@dataclass(slots=True)
+class Relay:
+    """What every request needs; one a worker."""
+
+    settings: CoreSettings
+    store: Store
+    state: State
+    ledger: Ledger
+    upstream: Upstream
+    disable: Disable
+    health: Health = field(default_factory=Health)
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    rng: random.Random = field(default_factory=random.Random)
+    stopping: bool = False
+    running: int = 0
+    _chores: set[asyncio.Task[None]] = field(default_factory=set)
+
+    # -- begin --------------------------------------------------------------------------------
+
+    async def principal(self, info: CallInfo) -> Principal:
+        """Who calls: by key, or by a session or access token (the playground)."""
+        if info.metadata.get("isthmus-session") or info.metadata.get("isthmus-user"):
+            return await authenticate_account(info, self.state, self.store, time.time())
+        now = time.time()
+        known = try_authenticate_key(info, self.state, now)
+        return known if known is not None else await authenticate_key(info, self.state, now)
+
+    async def begin(self, info: CallInfo, envelope: common_pb2.Envelope, task: Task) -> tuple[Exchange, Plan]:
+        """Authenticates, admits, plans, reserves. What it raises costs nothing."""
+        if self.stopping:
+            raise ShuttingDown()
+        principal = await self.principal(info)
+        if envelope.operation != task.operation:
+            raise InvalidRequest("The envelope names another operation than the service.", param="operation")
+        if not envelope.model:
+            raise InvalidRequest("A model must be named.", param="model")
+        if len(envelope.model) > MODEL_NAME_LIMIT:
+            raise InvalidRequest("The model's name is too long.", param="model")
+        exchange = Exchange(
+            request_id=info.request_id,
+            principal=principal,
+            envelope=envelope,
+            task=task,
+            snapshot=self.state.snapshot,
+            started_ms=time.time_ns() // 1_000_000,
+        )
+        now = time.monotonic()
+        group = principal.key.group if principal.key and principal.key.group else principal.account.group
+        if not self.limits.admit(principal.account.id, group, exchange.snapshot.options, now):
+            raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
+        plan = make_plan(
+            exchange.snapshot,
+            principal,
+            envelope.model,
+            task.native.form if task.native is not None else "",
+            self.health,
+            self.rng,
+            now,
+            envelope.group if principal.key is None else "",
+        )
+        check_words(task.canonical, exchange.snapshot.options)
+        exchange.prompt_tokens = self._estimate(task)
+        candidate = plan.peek(now)
+        exchange.group = candidate.group if candidate is not None else group
+        await reserve(exchange, self.ledger, exchange.group)
+        return exchange, plan
+
+    @staticmethod
+    def _estimate(task: Task) -> int:
+        """Input tokens, from above."""
+        size = len(task.native.body) if task.native is not None else 0
+        return estimate_prompt(task.canonical, size)
+
+
+    # -- try ----------------------------------------------------------------------------------
+
+    async def try_channels(
+        self, exchange: Exchange, plan: Plan, run: Callable[[Candidate, billing_pb2.Attempt], Awaitable[T]]
+    ) -> T:
+        """Runs one attempt after the other until one answers. Raises the last error."""
+        last: IsthmusError | None = None
+        while (candidate := plan.next(time.monotonic())) is not None:
+            attempt = note(exchange, candidate)
+            started = time.monotonic()
+            try:
+                outcome = await run(candidate, attempt)
+            except (VendorError, ChannelError) as error:
+                last = error
+                self._failed(exchange, plan, candidate, error)
+                attempt.http_status = error.http_status
+                attempt.reason = error.reason
+                if not should_retry(retry_status(error), exchange.snapshot.options):
+                    raise
+                continue
+            except asyncio.CancelledError:
+                attempt.reason = "CANCELLED"
+                raise
+            finally:
+                attempt.duration_ms = int((time.monotonic() - started) * 1000)
+            self.health.success(candidate.channel.id, candidate.key.index, time.monotonic())
+            return outcome
+        raise last if last is not None else NoChannel()
+
+    def _failed(self, exchange: Exchange, plan: Plan, candidate: Candidate, error: IsthmusError) -> None:
+        """Tells routing of a failure; disables the channel's key where the options say so."""
+        status = retry_status(error)
+        channel, key = candidate.channel, candidate.key
+        plan.failed(candidate)
+        self.health.failure(channel.id, key.index, status, error.retry_after_ms, time.monotonic())
+        logger.warning(
+            "attempt failed",
+            extra={
+                "request_id": exchange.request_id,
+                "channel": channel.id,
+                "status": status,
+                "reason": error.reason,
+            },
+        )
+        disable = isinstance(error, ChannelError) and not channel.defect
+        if channel.auto_ban and (
+            should_disable(status, error.message, exchange.snapshot.options, channel)
+            or (disable and exchange.snapshot.options.automatic_disable_channel)
+        ):
+            self._spawn(self.disable(channel.id, key.index, error.message[:200]))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except Exception:
+                logger.exception("could not disable a channel")
+
+        chore = asyncio.get_running_loop().create_task(run())
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+    # -- whole answers ------------------------------------------------------------------------
+
+    async def whole(self, info: CallInfo, envelope: common_pb2.Envelope, task: Task) -> Answer:
+        """One unstreamed answer, settled. Raises IsthmusError; then nothing is billed."""
+        exchange, plan = await self.begin(info, envelope, task)
+        return await self.whole_of(exchange, plan)
+
+    async def whole_of(self, exchange: Exchange, plan: Plan) -> Answer:
+        """As whole(), for an exchange that has begun."""
+        self.running += 1
+        try:
+            native, canonical, usage = await self.try_channels(exchange, plan, self._once(exchange))
+            exchange.first_byte()
+            receipt = settle(exchange, self.ledger, usage, billing_pb2.ENDING_COMPLETE)
+            self.limits.succeeded(exchange.principal.account.id, time.monotonic())
+            await self.ledger.settled(receipt)
+            return Answer(native, canonical, receipt)
+        except IsthmusError as error:
+            fail(exchange, self.ledger, error, self.settings.error_log)
+            raise
+        finally:
+            self.running -= 1
+            if exchange.hold is not None:
+                self.ledger.release(exchange.hold)
+                exchange.hold = None
+
+    def _once(
+        self, exchange: Exchange
+    ) -> Callable[[Candidate, billing_pb2.Attempt], Awaitable[tuple[bytes | None, Any, usage_pb2.Usage]]]:
+        async def run(
+            candidate: Candidate, attempt: billing_pb2.Attempt
+        ) -> tuple[bytes | None, Any, usage_pb2.Usage]:
+            opened = await open_attempt(exchange, candidate, attempt, self.upstream, self.settings)
+            body = await read_whole(opened, self.settings)
+            return read_answer(exchange, opened, body)
+
+        return run
+
+
+def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes | None, Any, usage_pb2.Usage]:
+    """Bytes or message, and usage: the vendor's, or counted where it told none. Raises VendorBroken."""
+    try:
+        if opened.native:
+            out, usage = opened.form.relay_whole(body, opened.call)
+            if usage is None:
+                canonical = opened.form.decode(body, opened.call)
+                usage = _counted_usage(exchange, canonical)
+            return out, None, usage
+        canonical = opened.form.decode(body, opened.call)
+    except BadAnswer as error:
+        raise broken(error) from error
+    if canonical.HasField("usage"):
+        return None, canonical, canonical.usage
+    usage = _counted_usage(exchange, canonical)
+    canonical.usage.CopyFrom(usage)
+    return None, canonical, usage
+
+
+def _counted_usage(exchange: Exchange, canonical: Any) -> usage_pb2.Usage:
+    """What an answer used, counted: the prompt's estimate and the tokens of what came back."""
+    delivered = Delivered(exchange.envelope.model)
+    for choice in getattr(canonical, "choices", ()):
+        for part in choice.parts:
+            kind = part.WhichOneof("kind")
+            if kind == "tool_call":
+                delivered.add(part.tool_call.name + part.tool_call.arguments)
+            elif kind in ("text", "thinking", "refusal"):
+                delivered.add(getattr(part, kind).text)
+    return counted(exchange.prompt_tokens, delivered.tokens())

@@ -1,0 +1,37 @@
+"""How much a request may cost at most, and from which purses it is paid."""
+
+from __future__ import annotations
+
+from core.ledger.interface import Draws, Ledger
+from core.pipeline.exchange import Exchange
+from core.pricing.estimate import reserve_units
+from core.state.types import Principal
+
+
+def draws_of(principal: Principal) -> Draws:
+    """The key's own purse where it has one, and the account's."""
+    key = principal.key
+    own = (key.purse_id,) if key is not None and key.purse_id else ()
+    return Draws(all_of=own, first_of=(principal.account.purse_id,))
+
+
+async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
+    """Holds the most the request may cost. Raises PriceNotSet, InsufficientQuota, KeyQuotaExceeded, Overloaded."""
+    envelope = exchange.envelope
+    account = exchange.principal.account
+    units = reserve_units(
+        exchange.prompt_tokens,
+        envelope.max_output_tokens,
+        envelope.candidates or 1,
+        envelope.model,
+        exchange.snapshot.prices,
+        account.group,
+        group,
+        exchange.snapshot.options,
+    )
+    draws = draws_of(exchange.principal)
+    hold = ledger.try_reserve(exchange.request_id, draws, units)
+    if hold is None:
+        hold = await ledger.reserve(exchange.request_id, draws, units)
+    exchange.hold = hold
+    exchange.reserved = units

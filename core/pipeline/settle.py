@@ -1,0 +1,104 @@
+"""What a request cost, and its receipt: the receipt is the charge."""
+
+from __future__ import annotations
+
+import time
+
+from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
+
+from core.errors import IsthmusError
+from core.ledger.interface import Ledger
+from core.link.call import fault_of
+from core.pipeline.exchange import Exchange
+from core.pricing.price import Bill, price
+
+
+
+def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
+    """Usage as counted here, for answers whose vendor told none."""
+    return usage_pb2.Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        convention=usage_pb2.USAGE_CONVENTION_OPENAI,
+        source=usage_pb2.USAGE_SOURCE_COUNTED,
+    )
+
+
+def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
+    """The price of the usage so far."""
+    return price(
+        usage,
+        exchange.envelope.model,
+        exchange.snapshot.prices,
+        exchange.principal.account.group,
+        exchange.group,
+        exchange.task.operation,
+    )
+
+
+def receipt_of(
+    exchange: Exchange, usage: usage_pb2.Usage | None, bill: Bill | None, ending: billing_pb2.Ending
+) -> billing_pb2.Receipt:
+    """The receipt as far as the pipeline knows it; the ledger adds what was drawn."""
+    principal, envelope = exchange.principal, exchange.envelope
+    account, key = principal.account, principal.key
+    receipt = billing_pb2.Receipt(
+        request_id=exchange.request_id,
+        kind=billing_pb2.RECEIPT_KIND_CONSUME,
+        settled_ms=time.time_ns() // 1_000_000,
+        account_id=account.id,
+        username=account.username,
+        model=envelope.model,
+        group=exchange.group,
+        attempts=exchange.attempts,
+        ending=ending,
+        started_ms=exchange.started_ms,
+        first_byte_ms=exchange.first_byte_ms,
+        duration_ms=exchange.elapsed_ms(),
+        stream=envelope.stream,
+        client_request_id=envelope.client_request_id,
+        operation=exchange.task.operation,
+        path=envelope.path,
+        dropped=exchange.dropped,
+        reserved=exchange.reserved,
+    )
+    if key is not None:
+        receipt.key_id = key.id
+        receipt.key_name = key.name
+    if account.record_address:
+        receipt.client_address = principal.client_address
+    if usage is not None:
+        receipt.usage.CopyFrom(usage)
+    if bill is not None:
+        receipt.lines.extend(bill.lines)
+        receipt.factors.update(bill.factors)
+        receipt.formula = bill.formula
+    return receipt
+
+
+def settle(
+    exchange: Exchange, ledger: Ledger, usage: usage_pb2.Usage, ending: billing_pb2.Ending
+) -> billing_pb2.Receipt:
+    """Charges what was used and ends the hold. Awaits nothing."""
+    bill = bill_of(exchange, usage)
+    receipt = receipt_of(exchange, usage, bill, ending)
+    hold, exchange.hold = exchange.hold, None
+    if exchange.free or hold is None:
+        receipt.kind = billing_pb2.RECEIPT_KIND_TEST
+        ledger.record(receipt)
+    else:
+        ledger.settle(hold, bill.quota, receipt)
+    return receipt
+
+
+def fail(exchange: Exchange, ledger: Ledger, error: IsthmusError, keep: bool) -> None:
+    """Ends a request that failed before the vendor answered: it costs nothing. keep: leave a line in the log."""
+    hold, exchange.hold = exchange.hold, None
+    if hold is not None:
+        ledger.release(hold)
+    if not keep or not exchange.attempts:
+        return
+    receipt = receipt_of(exchange, None, None, billing_pb2.ENDING_FAILED)
+    receipt.kind = billing_pb2.RECEIPT_KIND_ERROR
+    receipt.fault.CopyFrom(fault_of(error))
+    ledger.record(receipt)

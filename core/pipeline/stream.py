@@ -1,0 +1,298 @@
+"""A streamed answer: events or native bytes as they come, settled before the last of them leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from isthmus.v1 import billing_pb2, chat_pb2, common_pb2, usage_pb2
+
+from core.errors import InsufficientQuota, IsthmusError, VendorBroken, VendorError
+from core.link.call import CallInfo, fault_of
+from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_error, open_attempt
+from core.pipeline.exchange import Exchange, Task
+from core.pipeline.relay import Relay
+from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
+from core.pricing.count import Delivered
+from core.routing.choose import Candidate, Plan
+from core.upstream.interface import UpstreamFailure
+from core.vendors.interface import BadAnswer
+
+logger = logging.getLogger("isthmus.stream")
+
+Message = chat_pb2.StreamGenerateResponse
+
+CHECK_TOKENS = 256
+"""Delivered tokens between two looks at what a stream has cost."""
+PROGRESS_SECONDS = 2.0
+"""How often the journal learns what a stream has cost (design: every 2 s)."""
+TAIL_SECONDS = 0.05
+"""How long the end of a body is awaited after the stream's own end, so that its connection can be used again."""
+FIRST_OUTPUT_LIMIT = 1 << 20
+"""Bytes a vendor may send before the first event is whole."""
+
+
+class _Native:
+    """The client speaks the vendor's form: bytes in, bytes out."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._relay = opened.form.relay(opened.call)
+
+    def feed(self, chunk: bytes) -> Message | None:
+        out = self._relay.feed(chunk)
+        return Message(native=out) if out else None
+
+    def end(self) -> Message | None:
+        out = self._relay.end()
+        return Message(native=out) if out else None
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._relay.finished)
+
+    @property
+    def usage(self) -> usage_pb2.Usage | None:
+        usage: usage_pb2.Usage | None = self._relay.usage
+        return usage
+
+    @property
+    def fault(self) -> common_pb2.Fault | None:
+        fault: common_pb2.Fault | None = self._relay.fault
+        return fault
+
+    def tokens(self) -> int:
+        """Output tokens delivered so far."""
+        return int(self._relay.delivered.tokens())
+
+
+class _Canonical:
+    """The client speaks another form: bytes in, events out."""
+
+    def __init__(self, opened: Opened, model: str) -> None:
+        self._decoder = opened.form.decoder(opened.call)
+        self._delivered = Delivered(model)
+        self.fault: common_pb2.Fault | None = None
+
+    def _message(self, events: list[chat_pb2.ChatEvent]) -> Message | None:
+        for event in events:
+            kind = event.WhichOneof("event")
+            if kind == "delta":
+                delta = event.delta.WhichOneof("delta")
+                if delta in ("text", "thinking", "arguments", "refusal", "summary"):
+                    self._delivered.add(getattr(event.delta, delta))
+            elif kind == "fault":
+                self.fault = event.fault
+        return Message(events=events) if events else None
+
+    def feed(self, chunk: bytes) -> Message | None:
+        return self._message(self._decoder.feed(chunk))
+
+    def end(self) -> Message | None:
+        return self._message(self._decoder.end())
+
+    @property
+    def finished(self) -> bool:
+        return bool(self._decoder.finished)
+
+    @property
+    def usage(self) -> usage_pb2.Usage | None:
+        usage: usage_pb2.Usage | None = self._decoder.usage
+        return usage
+
+    def tokens(self) -> int:
+        """Output tokens delivered so far."""
+        return self._delivered.tokens()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A stream whose first output is here."""
+
+    opened: Opened
+    source: _Native | _Canonical
+    chunks: AsyncIterator[bytes]
+    first: Message
+
+
+async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, task: Task) -> AsyncIterator[Message]:
+    """The messages of a streamed answer; the last carries the receipt.
+
+    Raises IsthmusError before the first message (nothing is billed); later
+    failures are a fault event in the last message, and what was delivered is billed.
+    """
+    exchange, plan = await relay.begin(info, envelope, task)
+    relay.running += 1
+    try:
+        try:
+            current = await _first(relay, exchange, plan)
+        except IsthmusError as error:
+            fail(exchange, relay.ledger, error, relay.settings.error_log)
+            raise
+        try:
+            async for message in _rest(relay, exchange, current):
+                yield message
+        finally:
+            await current.opened.answer.aclose()
+    finally:
+        relay.running -= 1
+        if exchange.hold is not None:
+            relay.ledger.release(exchange.hold)
+            exchange.hold = None
+
+
+async def _first(relay: Relay, exchange: Exchange, plan: Plan) -> _Open:
+    """Opens channels until one delivers something."""
+
+    async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> _Open:
+        opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings)
+        try:
+            return await _first_output(exchange, opened)
+        except BaseException:
+            await opened.answer.aclose()
+            raise
+
+    return await relay.try_channels(exchange, plan, run)
+
+
+async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
+    """Reads until the first event is whole. Raises VendorError where there is none."""
+    kind = opened.answer.headers.get("content-type", "")
+    if "html" in kind or "application/json" in kind:
+        await _not_a_stream(opened)
+    source: _Native | _Canonical = (
+        _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model)
+    )
+    chunks = opened.answer.chunks()
+    received = 0
+    try:
+        async for chunk in chunks:
+            received += len(chunk)
+            message = source.feed(chunk)
+            if source.fault is not None:
+                raise _fault_error(source.fault)
+            if message is not None:
+                return _Open(opened, source, chunks, message)
+            if received > FIRST_OUTPUT_LIMIT:
+                raise VendorBroken("The vendor's stream has no end of line.")
+        message = source.end()
+        if message is not None:
+            return _Open(opened, source, chunks, message)
+    except UpstreamFailure as failure:
+        raise failure_error(failure) from failure
+    except BadAnswer as error:
+        raise broken(error) from error
+    raise VendorBroken("The vendor's stream was empty.")
+
+
+async def _not_a_stream(opened: Opened) -> None:
+    """A vendor that answers a stream request with one document: mostly an error under status 200."""
+    try:
+        body = await opened.answer.read(ERROR_BODY_LIMIT)
+    except UpstreamFailure as failure:
+        raise failure_error(failure) from failure
+    refusal = opened.form.refusal(502, opened.answer.headers, body, opened.call)
+    raise VendorBroken(f"The vendor answered with a document instead of a stream: {refusal.message}")
+
+
+def _fault_error(fault: common_pb2.Fault) -> VendorError:
+    """A fault that came before any output, as the error of an attempt."""
+    return VendorError(
+        fault.message, http_status=fault.http_status or 502, vendor_code=fault.vendor_code, param=fault.param
+    )
+
+
+async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterator[Message]:
+    """Every message from the first on; settles before the last one, or in any other way this ends."""
+    source = current.source
+    ending = billing_pb2.ENDING_CLIENT_CLOSED
+    error: IsthmusError | None = None
+    last: Message | None = current.first
+    delivered = 0
+    exchange.first_byte()
+    exchange.progressed = time.monotonic()
+    try:
+        try:
+            while not source.finished:
+                if last is not None:
+                    yield last
+                    delivered = source.tokens()
+                    last = None
+                    await _watch(relay, exchange, source, delivered)
+                try:
+                    chunk = await anext(current.chunks)
+                except StopAsyncIteration:
+                    last = source.end()
+                    break
+                last = source.feed(chunk)
+                if source.fault is not None:
+                    break
+            else:
+                with suppress(TimeoutError, StopAsyncIteration, UpstreamFailure):
+                    async with asyncio.timeout(TAIL_SECONDS):
+                        while True:
+                            await anext(current.chunks)
+        except UpstreamFailure as failure:
+            error = failure_error(failure)
+        except BadAnswer as bad:
+            error = broken(bad)
+        except InsufficientQuota as quota:
+            error = quota
+        if error is None and source.fault is None:
+            ending = billing_pb2.ENDING_COMPLETE
+        elif isinstance(error, InsufficientQuota):
+            ending = billing_pb2.ENDING_QUOTA
+        else:
+            ending = billing_pb2.ENDING_VENDOR_BROKE
+        delivered = source.tokens()
+    except asyncio.CancelledError:
+        if relay.stopping:
+            ending = billing_pb2.ENDING_SHUTDOWN
+        raise
+    finally:
+        receipt = _settle(relay, exchange, source, delivered, ending)
+    relay.limits.succeeded(exchange.principal.account.id, time.monotonic())
+    await relay.ledger.settled(receipt)
+    final = last if last is not None else Message()
+    if error is not None:
+        final.events.add().fault.CopyFrom(fault_of(error))
+    elif source.fault is not None and not final.events and not final.native:
+        final.events.add().fault.CopyFrom(source.fault)
+    final.receipt.CopyFrom(receipt)
+    yield final
+
+
+def _settle(
+    relay: Relay, exchange: Exchange, source: Any, delivered: int, ending: billing_pb2.Ending
+) -> billing_pb2.Receipt:
+    """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
+    usage = source.usage
+    if usage is None or (ending != billing_pb2.ENDING_COMPLETE and usage.output_tokens < delivered):
+        told = usage.input_tokens if usage is not None else 0
+        usage = counted(told or exchange.prompt_tokens, delivered)
+    return settle(exchange, relay.ledger, usage, ending)
+
+
+async def _watch(relay: Relay, exchange: Exchange, source: Any, delivered: int) -> None:
+    """Holds more when a stream outgrows its reserve; tells the journal of long streams. Raises InsufficientQuota."""
+    if exchange.hold is None:
+        return
+    now = time.monotonic()
+    due = now - exchange.progressed >= PROGRESS_SECONDS
+    if delivered < exchange.check_at and not due:
+        return
+    exchange.check_at = delivered + CHECK_TOKENS
+    usage = source.usage or counted(exchange.prompt_tokens, delivered)
+    ahead = counted(usage.input_tokens, delivered + CHECK_TOKENS)
+    needed = bill_of(exchange, ahead).quota
+    if needed > exchange.hold.units:
+        await relay.ledger.extend(exchange.hold, max(needed - exchange.hold.units, exchange.reserved // 2))
+    if due:
+        exchange.progressed = now
+        bill = bill_of(exchange, usage)
+        receipt = receipt_of(exchange, usage, bill, billing_pb2.ENDING_RECOVERED)
+        relay.ledger.progress(exchange.hold, bill.quota, receipt)

@@ -1,0 +1,106 @@
+"""The test of a channel: a small real request through that one channel, billed to nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from isthmus.v1 import admin_pb2, billing_pb2, chat_pb2, common_pb2
+
+from core.errors import IsthmusError, RecordNotFound
+from core.link.call import fault_of
+from core.pipeline.attempt import broken, failure_error, note, open_attempt, read_whole
+from core.pipeline.exchange import Exchange, Task
+from core.pipeline.relay import Relay, read_answer
+from core.pipeline.settle import counted, settle
+from core.routing.choose import Candidate
+from core.state.types import Account, Channel, Principal
+from core.upstream.interface import UpstreamFailure
+from core.vendors.interface import BadAnswer
+
+TEST_SECONDS = 60.0
+"""Longest a test may take."""
+TEST_TOKENS = 16
+"""Output tokens a test allows (New API's figure)."""
+DEFAULT_TEST_MODEL = "gpt-4o-mini"
+
+Tester = Callable[[int, str, bool], Awaitable[admin_pb2.TestChannelResponse]]
+
+
+def make_tester(relay: Relay) -> Tester:
+    """A function that tests a channel by id, model ("" for its own test model) and whether to stream."""
+
+    async def test(channel_id: int, model: str, streamed: bool) -> admin_pb2.TestChannelResponse:
+        channel = await _channel(relay, channel_id)
+        name = model or channel.test_model or next(iter(sorted(channel.models)), DEFAULT_TEST_MODEL)
+        exchange = _exchange(relay, name, streamed)
+        started = time.monotonic()
+        response = admin_pb2.TestChannelResponse()
+        try:
+            async with asyncio.timeout(TEST_SECONDS):
+                response.receipt.CopyFrom(await _run(relay, exchange, channel))
+            response.ok = True
+        except IsthmusError as error:
+            response.fault.CopyFrom(fault_of(error))
+        except TimeoutError:
+            response.fault.reason = "VENDOR_TIMEOUT"
+            response.fault.message = f"The vendor did not answer within {TEST_SECONDS:.0f} s."
+        response.seconds = time.monotonic() - started
+        return response
+
+    return test
+
+
+async def _channel(relay: Relay, channel_id: int) -> Channel:
+    """The channel, enabled or not."""
+    channel = relay.state.snapshot.channels.get(channel_id)
+    if channel is None:
+        channel = await relay.state.channel(channel_id)
+    if channel is None:
+        raise RecordNotFound(f"There is no channel {channel_id}.")
+    return channel
+
+
+def _exchange(relay: Relay, model: str, streamed: bool) -> Exchange:
+    chat = chat_pb2.ChatRequest(max_output_tokens=TEST_TOKENS)
+    chat.stream_options.include_usage = True
+    message = chat.messages.add(role=chat_pb2.ROLE_USER)
+    message.parts.add().text.text = "hi"
+    envelope = common_pb2.Envelope(
+        operation=common_pb2.OPERATION_CHAT, model=model, stream=streamed, max_output_tokens=TEST_TOKENS
+    )
+    nobody = Account(id=0, username="", role=1, status=1, group="default", purse_id=0)
+    return Exchange(
+        request_id=f"test-{time.time_ns():x}",
+        principal=Principal(account=nobody, key=None),
+        envelope=envelope,
+        task=Task(common_pb2.OPERATION_CHAT, chat, None),
+        snapshot=relay.state.snapshot,
+        started_ms=time.time_ns() // 1_000_000,
+        free=True,
+    )
+
+
+async def _run(relay: Relay, exchange: Exchange, channel: Channel) -> billing_pb2.Receipt:
+    if not channel.keys:
+        raise RecordNotFound("The channel has no enabled key.")
+    candidate = Candidate(channel, channel.keys[0], "default")
+    attempt = note(exchange, candidate)
+    opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings)
+    if not exchange.envelope.stream:
+        body = await read_whole(opened, relay.settings)
+        _, _, usage = read_answer(exchange, opened, body)
+        return settle(exchange, relay.ledger, usage, billing_pb2.ENDING_COMPLETE)
+    decoder = opened.form.decoder(opened.call)
+    try:
+        async for chunk in opened.answer.chunks():
+            decoder.feed(chunk)
+        decoder.end()
+    except UpstreamFailure as failure:
+        raise failure_error(failure) from failure
+    except BadAnswer as error:
+        raise broken(error) from error
+    finally:
+        await opened.answer.aclose()
+    return settle(exchange, relay.ledger, decoder.usage or counted(0, 0), billing_pb2.ENDING_COMPLETE)

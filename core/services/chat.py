@@ -1,0 +1,70 @@
+"""ChatService: conversation turns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from isthmus.v1 import chat_pb2, chat_pb2_grpc, common_pb2
+
+from core.link.call import CallInfo, guarded_stream, guarded_unary
+from core.pipeline.exchange import Task
+from core.pipeline.relay import Relay
+from core.pipeline.stream import stream
+from core.services.limits import check_chat
+
+
+def _task(request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest) -> Task:
+    """What the request asks for; a native part that is absent is None."""
+    options = request.chat.stream_options
+    return Task(
+        operation=common_pb2.OPERATION_CHAT,
+        canonical=request.chat,
+        native=request.native if request.HasField("native") else None,
+        include_usage=options.include_usage,
+    )
+
+
+class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
+    """Generate and StreamGenerate, over the pipeline."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self.settings = relay.settings
+
+    @guarded_unary
+    async def Generate(  # noqa: N802 - the proto's name
+        self, request: chat_pb2.GenerateRequest, info: CallInfo, context: Any
+    ) -> chat_pb2.GenerateResponse:
+        """One whole answer."""
+        check_chat(request.chat)
+        request.envelope.stream = False
+        answer = await self._relay.whole(info, request.envelope, _task(request))
+        response = answer_message(answer.native, request.native.form)
+        if answer.canonical is not None:
+            response.chat.CopyFrom(answer.canonical)
+        response.receipt.CopyFrom(answer.receipt)
+        return response
+
+    @guarded_stream
+    async def StreamGenerate(  # noqa: N802 - the proto's name
+        self, request: chat_pb2.StreamGenerateRequest, info: CallInfo, context: Any
+    ) -> AsyncIterator[chat_pb2.StreamGenerateResponse]:
+        """The answer as it comes."""
+        check_chat(request.chat)
+        request.envelope.stream = True
+        messages = stream(self._relay, info, request.envelope, _task(request))
+        try:
+            async for message in messages:
+                yield message
+        finally:
+            await messages.aclose()  # type: ignore[attr-defined]
+
+
+def answer_message(native: bytes | None, form: str) -> chat_pb2.GenerateResponse:
+    """A response that carries native bytes where there are any."""
+    response = chat_pb2.GenerateResponse()
+    if native is not None:
+        response.native.form = form
+        response.native.body = native
+    return response

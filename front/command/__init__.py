@@ -1,0 +1,1 @@
+"""The `isthmus` command: the one place of front that imports core."""

@@ -1,0 +1,225 @@
+"""The main process of `serve`: binds the port, starts workers, brings killed ones back, stops all gracefully.
+
+Sanic's own worker manager is not used: it does not start a killed worker again
+and closes listeners in an order that cuts streams (docs/decisions/0003-own-supervisor.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+from core.settings import CoreSettings
+from front.command.configuration import dump
+from front.settings import FrontSettings
+
+logger = logging.getLogger("isthmus.supervisor")
+
+START_SECONDS = 9.0
+"""Longest a worker may take to be ready at the first start: a failed start ends within 10 s."""
+RESTART_FIRST = 0.1
+RESTART_MOST = 3.0
+"""Pause before a worker is started again; doubles while it keeps dying young."""
+YOUNG_SECONDS = 10.0
+POLL_SECONDS = 0.1
+
+
+class StartFailed(Exception):
+    """The gateway could not start; the text says why and what to do."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is started: a worker's settings, how many, and which address of a core for a front alone."""
+
+    core: CoreSettings
+    front: FrontSettings
+    workers: int
+    host: str
+    port: int
+    core_address: str = ""
+    with_front: bool = True
+    grace: float = 30.0
+    log_level: str = "INFO"
+
+
+@dataclass(slots=True)
+class Worker:
+    """A running worker: its process, the pipe that says it is ready."""
+
+    slot: int
+    process: subprocess.Popen[bytes]
+    ready_pipe: int
+    started: float
+    ready: bool = False
+
+
+def take_lock(data: Path, name: str) -> IO[str]:
+    """Holds a lock file for the life of the process. Raises StartFailed where another instance holds it."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = (data / name).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StartFailed(
+            f"Another Isthmus is running with the data folder {data}; stop it, or give this one its own --data."
+        ) from error
+    return lock
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket that workers share. Raises StartFailed where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise StartFailed(f"Cannot listen on {host}:{port}: {error.strerror}; choose another --port.") from error
+    sock.listen(1024)
+    sock.set_inheritable(True)
+    return sock
+
+
+class Supervisor:
+    """Starts and watches workers until told to stop."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.socket: socket.socket | None = None
+        self.workers: dict[int, Worker] = {}
+        self.waiting: dict[int, tuple[float, float]] = {}
+        """slot -> (when to start it again, the pause after that)."""
+        self.stopping = False
+
+    @property
+    def port(self) -> int:
+        """The HTTP port that was bound."""
+        return int(self.socket.getsockname()[1]) if self.socket is not None else 0
+
+    def start(self) -> None:
+        """Binds and starts every worker; returns when all are ready. Raises StartFailed."""
+        if self.plan.with_front:
+            self.socket = bind(self.plan.host, self.plan.port)
+        try:
+            for slot in range(self.plan.workers):
+                self._spawn(slot)
+            self._await_ready()
+        except BaseException:
+            self.stop(1.0)
+            raise
+
+    def run(self) -> int:
+        """Watches until SIGTERM or SIGINT; returns the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        while not self.stopping:
+            self.watch()
+            time.sleep(POLL_SECONDS)
+        self.stop(self.plan.grace)
+        return 0
+
+    def watch(self) -> None:
+        """One look: notes ready and dead workers, starts those whose pause is over."""
+        now = time.monotonic()
+        for slot, worker in list(self.workers.items()):
+            if worker.process.poll() is None:
+                self._note_ready(worker)
+                continue
+            self._reap(worker)
+            young = now - worker.started < YOUNG_SECONDS
+            pause = self.waiting.get(slot, (0.0, RESTART_FIRST))[1] if young else RESTART_FIRST
+            self.waiting[slot] = (now + pause, min(pause * 2, RESTART_MOST))
+            del self.workers[slot]
+            logger.error(
+                "worker died; starting it again",
+                extra={"slot": slot, "status": worker.process.returncode, "pause_s": pause},
+            )
+        for slot, (due, _) in list(self.waiting.items()):
+            if slot not in self.workers and now >= due:
+                self._spawn(slot)
+
+    def stop(self, grace: float) -> None:
+        """SIGTERM to all, then SIGKILL to those that outlive the grace period."""
+        self.stopping = True
+        if self.socket is not None:
+            self.socket.close()
+        for worker in self.workers.values():
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.terminate()
+        deadline = time.monotonic() + grace
+        for worker in self.workers.values():
+            try:
+                worker.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                logger.error("worker did not stop in time", extra={"slot": worker.slot})
+                worker.process.kill()
+                worker.process.wait()
+            self._reap(worker)
+        self.workers.clear()
+
+    def _on_signal(self, number: int, _frame: Any) -> None:
+        self.stopping = True
+
+    def _spawn(self, slot: int) -> None:
+        reader, writer = os.pipe()
+        fds = [writer] + ([self.socket.fileno()] if self.socket is not None else [])
+        process = subprocess.Popen(
+            [sys.executable, "-m", "front.command.worker"], stdin=subprocess.PIPE, pass_fds=fds
+        )
+        os.close(writer)
+        os.set_blocking(reader, False)
+        message = {
+            "core": dump(replace(self.plan.core, slot=slot)),
+            "front": dump(self.plan.front),
+            "socket": self.socket.fileno() if self.socket is not None else -1,
+            "ready": writer,
+            "core_address": self.plan.core_address,
+            "grace": self.plan.grace,
+            "log_level": self.plan.log_level,
+        }
+        assert process.stdin is not None
+        # The pipe stays open: its end tells the worker that its supervisor is gone.
+        process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.flush()
+        self.workers[slot] = Worker(slot, process, reader, time.monotonic())
+
+    def _note_ready(self, worker: Worker) -> None:
+        if worker.ready:
+            return
+        readable, _, _ = select.select([worker.ready_pipe], [], [], 0)
+        if readable and os.read(worker.ready_pipe, 1):
+            worker.ready = True
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not all(worker.ready for worker in self.workers.values()):
+            for worker in self.workers.values():
+                self._note_ready(worker)
+                if worker.process.poll() is not None:
+                    raise StartFailed("A worker ended while starting; its log above says why.")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"The workers were not ready within {START_SECONDS:.0f} s.")
+            time.sleep(0.02)
+
+    @staticmethod
+    def _reap(worker: Worker) -> None:
+        with contextlib.suppress(OSError):
+            os.close(worker.ready_pipe)
+        if worker.process.stdin is not None:
+            with contextlib.suppress(OSError):
+                worker.process.stdin.close()
