@@ -155,9 +155,7 @@ async def _refuse(context: Any, error: Exception, info: CallInfo | None, method:
     """Ends the call with the error's status; an unexpected one becomes Internal, its text only in the log."""
     request_id = info.request_id if info is not None else new_request_id()
     if not isinstance(error, IsthmusError):
-        logger.error(
-            "unexpected error", exc_info=error, extra={"request_id": request_id, "method": method}
-        )
+        logger.error("unexpected error", exc_info=error, extra={"request_id": request_id, "method": method})
         error = Internal()
     await context.abort_with_status(rpc_status.to_status(error_to_status(error, request_id)))
 
@@ -178,7 +176,7 @@ def guarded_unary(
             return await method(self, request, info, context)
         except grpc.aio.AbortError:
             raise
-        except Exception as error:  # noqa: BLE001 - the servicer's edge: grpc would send the text
+        except Exception as error:
             await _refuse(context, error, info, method.__qualname__)
             raise
 

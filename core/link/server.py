@@ -33,7 +33,7 @@ class _Recorder:
         self._server.add_registered_method_handlers(service, handlers)
 
 
-def make_server(
+async def make_server(
     add: Callable[[Any], None], host: str, port: int, settings: CoreSettings
 ) -> tuple[grpc.aio.Server, int]:
     """A server that is not started, and its port (port 0: a free one). Raises OSError where the port is taken."""
@@ -50,8 +50,7 @@ def make_server(
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, recorder)
     for name in ["", *recorder.names]:
-        # A private dictionary is not touched: set() is a coroutine, so states are set before start by its own table.
-        checks._server_status[name] = health_pb2.HealthCheckResponse.SERVING  # noqa: SLF001
+        await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
     reflection.enable_server_reflection([*recorder.names, reflection.SERVICE_NAME], server)
     shown = f"[{host}]" if ":" in host else host
     try:
@@ -68,6 +67,6 @@ async def start_server(
 
     SO_REUSEPORT is set, so that workers share the port: hold a lock against a second instance.
     """
-    server, _ = make_server(add, host, port, settings)
+    server, _ = await make_server(add, host, port, settings)
     await server.start()
     return server
