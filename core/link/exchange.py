@@ -56,7 +56,6 @@ class Exchange:
         "buffer",
         "cancelled_by_client",
         "method",
-        "on_done",
         "response",
         "task",
     )
@@ -84,7 +83,6 @@ class Exchange:
         self.response: Any = None
         self.task: asyncio.Task[None] | None = None
         self.cancelled_by_client = False
-        self.on_done: Callable[[], None] | None = None
         if timeout is not None:
             self._deadline = loop.time() + timeout
             self._timer = loop.call_later(max(timeout, 0.0), self._expired)
@@ -213,8 +211,6 @@ class Exchange:
             _wake(waiter)
         _wake(self._reader)
         _wake(self._room)
-        if self.on_done is not None:
-            self.on_done()
         if self._callbacks is not None:
             for callback in self._callbacks:
                 self._loop.call_soon(callback, self)
@@ -225,7 +221,7 @@ class Exchange:
         self.stop(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
     def stop(self, code: grpc.StatusCode, details: str) -> bool:
-        """Ends the call from outside the servicer, whose task is cancelled; False where it had ended already."""
+        """Ends the call from outside and cancels the servicer; False where it had ended already."""
         if not self.finish(code, details):
             return False
         self.buffer.clear()
@@ -245,9 +241,10 @@ class Exchange:
         if self.cancelled_by_client:
             return asyncio.CancelledError()
         assert self._final is not None
-        return AioRpcError(
+        error: BaseException = AioRpcError(
             self._final, Metadata(*self.initial), Metadata(*self._trailing), details=self._details
         )
+        return error
 
     async def ended(self) -> None:
         """Waits for the status."""
@@ -293,12 +290,13 @@ class Exchange:
 
     # -- running the servicer ------------------------------------------------
 
-    def start(self, run: Any) -> None:
-        """Runs the servicer in a task and a context of its own."""
-        if self._final is None:
-            self.task = self._loop.create_task(run, context=Context())
-        else:
+    def start(self, run: Any) -> asyncio.Task[None] | None:
+        """Runs the servicer in a task and a context of its own; None where the call has ended already."""
+        if self._final is not None:
             run.close()
+            return None
+        self.task = self._loop.create_task(run, context=Context())
+        return self.task
 
     def failed(self, error: BaseException) -> None:
         """Ends the call by what the servicer raised; the text of an unexpected error stays in the log."""

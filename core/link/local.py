@@ -199,7 +199,7 @@ class _MultiCallable:
                     if self.many_answers
                     else (self.unary(exchange, handler.stream_unary, requests, handler))
                 )
-                exchange.start(run)
+                channel.start(exchange, run)
             return (_StreamStreamCall if self.many_answers else _StreamUnaryCall)(exchange, requests)
         if handler is not None:
             message = self.incoming(exchange, handler, request)
@@ -209,7 +209,7 @@ class _MultiCallable:
                     if self.many_answers
                     else (self.unary(exchange, handler.unary_unary, message, handler))
                 )
-                exchange.start(run)
+                channel.start(exchange, run)
         return (_StreamAnswer if self.many_answers else _UnaryAnswer)(exchange)
 
     def incoming(self, exchange: Exchange, handler: Any, message: Any) -> Any:
@@ -285,7 +285,7 @@ class LocalChannel:
         self.max_message_bytes = max_message_bytes
         self._generic: list[Any] = list(handlers)
         self._methods: dict[str, Any] = {}
-        self._running: set[Exchange] = set()
+        self._running: dict[asyncio.Task[None], Exchange] = {}
         self._closed = False
 
     # -- as a server ---------------------------------------------------------
@@ -341,12 +341,14 @@ class LocalChannel:
         exchange = Exchange(method, metadata, timeout, loop)
         if self._closed:
             exchange.finish(CANCELLED, "Channel closed!")
-            return exchange
-        # The set keeps running tasks alive: the event loop alone refers to them weakly.
-        running = self._running
-        running.add(exchange)
-        exchange.on_done = lambda: running.discard(exchange)
         return exchange
+
+    def start(self, exchange: Exchange, run: Any) -> None:
+        """Runs a servicer's coroutine; keeps its task, which the event loop refers to only weakly."""
+        task = exchange.start(run)
+        if task is not None:
+            self._running[task] = exchange
+            task.add_done_callback(self._running.pop)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """Ready until closed."""
@@ -358,10 +360,10 @@ class LocalChannel:
     async def close(self, grace: float | None = None) -> None:
         """Refuses new calls, waits up to grace seconds for those that run, then cancels them."""
         self._closed = True
-        tasks = [exchange.task for exchange in self._running if exchange.task is not None]
+        tasks = list(self._running)
         if tasks and grace:
             await asyncio.wait(tasks, timeout=grace)
-        for exchange in list(self._running):
+        for exchange in list(self._running.values()):
             exchange.stop(CANCELLED, "Channel closed.")
         pending = [task for task in tasks if not task.done()]
         if pending:

@@ -70,7 +70,7 @@ class Requests:
         await self._changed.wait()
 
     async def write(self, item: Any) -> None:
-        """Hands over a request; waits while 16 are unread. Raises UsageError, InvalidStateError, or the call's error."""
+        """Hands over a request; waits while 16 are unread. Raises where the call has ended."""
         if self._given:
             raise UsageError("The request iterator was given with the call.")
         if self._closed:

@@ -36,7 +36,7 @@ class _Recorder:
 async def make_server(
     add: Callable[[Any], None], host: str, port: int, settings: CoreSettings
 ) -> tuple[grpc.aio.Server, int]:
-    """A server that is not started, and its port (port 0: a free one). Raises OSError where the port is taken."""
+    """A server not yet started, and its port (port 0: a free one). Raises OSError where it is taken."""
     server = grpc.aio.server(
         options=[
             ("grpc.max_send_message_length", settings.max_message_bytes),
