@@ -1,0 +1,187 @@
+"""The first tables. A frozen copy of core/store/models.py: never changed once it has landed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peewee import BigIntegerField, BlobField, BooleanField, CharField, FloatField, IntegerField, Model, TextField
+
+
+class Base(Model):  # type: ignore[misc,unused-ignore]
+    """What all tables share."""
+
+    class Meta:
+        """Bound in up()."""
+
+        legacy_table_names = False
+
+
+class User(Base):
+    """An account. purse_id names its money; quota is not a column that is spent from."""
+
+    username = CharField(191, unique=True)
+    password = CharField(255, default="")
+    display_name = CharField(191, default="", index=True)
+    role = IntegerField(default=1)
+    status = IntegerField(default=1)
+    email = CharField(191, default="", index=True)
+    access_token_hash = CharField(64, null=True, unique=True)
+    group = CharField(64, default="default")
+    aff_code = CharField(32, unique=True)
+    inviter_id = BigIntegerField(default=0)
+    setting = TextField(default="")
+    remark = CharField(255, default="")
+    purse_id = BigIntegerField(default=0)
+    used_quota = BigIntegerField(default=0)
+    request_count = BigIntegerField(default=0)
+    session_epoch = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    last_login_at = BigIntegerField(default=0)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "users"
+
+
+class Token(Base):
+    """An API key: encrypted, found by its hash."""
+
+    user_id = BigIntegerField(index=True)
+    key = TextField()
+    key_hash = CharField(64, unique=True)
+    key_hint = CharField(16, default="")
+    status = IntegerField(default=1)
+    name = CharField(191, default="", index=True)
+    created_time = BigIntegerField(default=0)
+    accessed_time = BigIntegerField(default=0)
+    expired_time = BigIntegerField(default=-1)
+    unlimited_quota = BooleanField(default=False)
+    purse_id = BigIntegerField(default=0)
+    model_limits_enabled = BooleanField(default=False)
+    model_limits = TextField(default="")
+    allow_ips = TextField(default="")
+    used_quota = BigIntegerField(default=0)
+    group = CharField(64, default="")
+    cross_group_retry = BooleanField(default=False)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "tokens"
+
+
+class Channel(Base):
+    """A way to a vendor. key is encrypted."""
+
+    type = IntegerField(default=0)
+    key = TextField(default="")
+    open_ai_organization = TextField(default="")
+    test_model = TextField(default="")
+    status = IntegerField(default=1)
+    name = CharField(191, default="", index=True)
+    weight = BigIntegerField(default=0)
+    created_time = BigIntegerField(default=0)
+    test_time = BigIntegerField(default=0)
+    response_time = IntegerField(default=0)
+    base_url = TextField(default="")
+    other = TextField(default="")
+    balance = FloatField(default=0)
+    models = TextField(default="")
+    group = TextField(default="default")
+    used_quota = BigIntegerField(default=0)
+    model_mapping = TextField(default="")
+    status_code_mapping = TextField(default="")
+    priority = BigIntegerField(default=0)
+    auto_ban = IntegerField(default=1)
+    other_info = TextField(default="")
+    tag = CharField(191, default="", index=True)
+    setting = TextField(default="")
+    settings = TextField(default="")
+    param_override = TextField(default="")
+    header_override = TextField(default="")
+    remark = CharField(255, default="")
+    channel_info = TextField(default="")
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "channels"
+
+
+class Option(Base):
+    """A setting that administrators changed."""
+
+    key = CharField(191, primary_key=True)
+    value = TextField(default="")
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "options"
+
+
+class Setup(Base):
+    """One row: the first administrator exists."""
+
+    version = CharField(50)
+    initialized_at = BigIntegerField()
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "setups"
+
+
+class Log(Base):
+    """A line of the log; requests carry their receipt."""
+
+    user_id = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    type = IntegerField(default=0)
+    content = TextField(default="")
+    username = CharField(191, default="")
+    token_name = CharField(191, default="")
+    model_name = CharField(255, default="")
+    quota = BigIntegerField(default=0)
+    prompt_tokens = BigIntegerField(default=0)
+    completion_tokens = BigIntegerField(default=0)
+    use_time = IntegerField(default=0)
+    is_stream = BooleanField(default=False)
+    channel_id = BigIntegerField(default=0)
+    token_id = BigIntegerField(default=0)
+    group = CharField(64, default="")
+    ip = CharField(64, default="")
+    request_id = CharField(64, default="", index=True)
+    entry = IntegerField(default=0)
+    receipt = BlobField(null=True)
+
+    class Meta:
+        """New API's name and its indexes."""
+
+        table_name = "logs"
+        indexes = ((("created_at", "id"), False), (("user_id", "id"), False), (("type", "created_at"), False))
+
+
+class Change(Base):
+    """The change feed: what was written, in order."""
+
+    kind = CharField(16)
+    entity_id = BigIntegerField(default=0)
+
+    class Meta:
+        """The feed's own name."""
+
+        table_name = "changes"
+
+
+TABLES = (User, Token, Channel, Option, Setup, Log, Change)
+
+
+def up(_migrator: Any, db: Any) -> None:
+    """Creates them."""
+    for table in TABLES:
+        table.bind(db, bind_refs=False, bind_backrefs=False)
+    db.create_tables(TABLES)

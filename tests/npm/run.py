@@ -1,0 +1,28 @@
+"""Starts a gateway and runs the openai package of npm against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.integration.house import house
+
+
+def main() -> int:
+    """The exit status of node's test runner."""
+    with tempfile.TemporaryDirectory(prefix="isthmus-npm-") as folder, house(Path(folder)) as made:
+        made.add_channel()
+        _, key = made.add_key()
+        return subprocess.run(
+            ["node", "--test", "--test-reporter=spec", "openai.test.mjs"],
+            cwd=Path(__file__).parent,
+            env={**os.environ, "ISTHMUS_BASE": made.base + "/v1", "ISTHMUS_KEY": key},
+            check=False,
+        ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
