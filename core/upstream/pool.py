@@ -1,0 +1,35 @@
+"""The one place that decides which HTTP client carries a request."""
+
+from __future__ import annotations
+
+from core.settings import CoreSettings
+from core.upstream.interface import Upstream, UpstreamAnswer, UpstreamRequest
+from core.upstream.library import LibraryUpstream
+from core.upstream.wire import WireUpstream
+
+
+class PooledUpstream:
+    """Direct requests go by our own client, those with a proxy by the library's."""
+
+    def __init__(self, wire: Upstream, library: Upstream) -> None:
+        self._wire = wire
+        self._library = library
+
+    async def send(self, request: UpstreamRequest) -> UpstreamAnswer:
+        """See Upstream.send."""
+        return await (self._library if request.proxy else self._wire).send(request)
+
+    async def aclose(self) -> None:
+        """Closes both."""
+        await self._wire.aclose()
+        await self._library.aclose()
+
+
+def open_upstream(settings: CoreSettings) -> Upstream:
+    """Clients as the settings say; nothing is connected yet, and the library is not imported."""
+    return PooledUpstream(
+        WireUpstream(
+            idle_seconds=settings.idle_connection_seconds, max_per_host=settings.max_connections_per_host
+        ),
+        LibraryUpstream(idle_seconds=settings.idle_connection_seconds),
+    )
