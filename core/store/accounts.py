@@ -1,0 +1,161 @@
+"""Accounts: rows of users with their purses."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from isthmus.v1 import billing_pb2
+from peewee import IntegrityError
+
+from core.errors import Conflict, RecordNotFound
+from core.ledger import purses
+from core.store import changes
+from core.store.database import Database
+from core.store.models import Setup, Token, User
+from core.store.secrets import Vault
+
+LIST_MOST = 100
+
+
+class Accounts:
+    """Deleted accounts keep their row and their name."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def create(
+        self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any
+    ) -> User:
+        """A new account with its purse. Raises Conflict where the name is taken."""
+
+        def run() -> User:
+            return self.insert(username, password_hash, role, granted, **fields)
+
+        try:
+            return await self._database.write(run)
+        except IntegrityError as error:
+            raise Conflict("The name is taken.", param="username") from error
+
+    def insert(
+        self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any
+    ) -> User:
+        """As create(), inside a transaction of the caller's."""
+        user = User.create(
+            username=username,
+            password=password_hash,
+            role=role,
+            aff_code=secrets.token_hex(8),
+            created_at=int(time.time()),
+            **{"display_name": username, **fields},
+        )
+        user.purse_id = purses.create(
+            self._database, billing_pb2.PURSE_KIND_ACCOUNT, user.id, granted=granted
+        )
+        user.save(only=[User.purse_id])
+        changes.note(changes.ACCOUNT, user.id)
+        return user
+
+    async def set_up(self, username: str, password_hash: str, granted: int, version: str) -> User:
+        """The first administrator, once. Raises Conflict where there is one."""
+
+        def run() -> User:
+            if Setup.select().exists() or User.select().where(User.role == 100).exists():
+                raise Conflict("The first administrator exists already.")
+            Setup.create(version=version, initialized_at=int(time.time()))
+            return self.insert(username, password_hash, 100, granted, display_name="Root User")
+
+        try:
+            return await self._database.write(run)
+        except IntegrityError as error:
+            raise Conflict("The name is taken.", param="username") from error
+
+    async def is_set_up(self) -> bool:
+        """Whether the first administrator exists."""
+        return bool(await self._database.read(lambda: User.select().where(User.role == 100).exists()))
+
+    async def get(self, account_id: int) -> User:
+        """By id. Raises RecordNotFound, for deleted ones too."""
+        return await self._one(User.id == account_id)
+
+    async def find_by_name(self, name: str) -> User | None:
+        """By name, or by mail address."""
+
+        def run() -> User | None:
+            found = User.select().where(User.deleted_at == 0, User.username == name).first()
+            if found is None and "@" in name:
+                found = User.select().where(User.deleted_at == 0, User.email == name).first()
+            return found
+
+        return await self._database.read(run)
+
+    async def find_by_access_token(self, token: str) -> User | None:
+        """By the account's access token."""
+        digest = self._vault.digest(token)
+        return await self._database.read(
+            lambda: User.select().where(User.deleted_at == 0, User.access_token_hash == digest).first()
+        )
+
+    async def set_access_token(self, account_id: int, token: str) -> None:
+        """Keeps the hash of a new access token; the old one ends."""
+        await self.update(account_id, access_token_hash=self._vault.digest(token))
+
+    async def list(
+        self, keyword: str = "", group: str = "", offset: int = 0, limit: int = 10
+    ) -> tuple[list[User], int]:
+        """Accounts, newest first, and how many there are in all."""
+
+        def run() -> tuple[list[User], int]:
+            query = User.select().where(User.deleted_at == 0)
+            if group:
+                query = query.where(User.group == group)
+            if keyword:
+                match = (
+                    User.username.contains(keyword)
+                    | User.email.contains(keyword)
+                    | User.display_name.contains(keyword)
+                )
+                if keyword.isdecimal() and len(keyword) < 18:
+                    match |= User.id == int(keyword)
+                query = query.where(match)
+            page = query.order_by(User.id.desc()).offset(offset).limit(min(limit, LIST_MOST))
+            return list(page), query.count()
+
+        return await self._database.read(run)
+
+    async def update(self, account_id: int, **fields: Any) -> User:
+        """Writes columns. Raises RecordNotFound, Conflict."""
+
+        def run() -> None:
+            changed = User.update(**fields).where(User.id == account_id, User.deleted_at == 0).execute()
+            if not changed:
+                raise RecordNotFound("There is no such account.")
+            changes.note(changes.ACCOUNT, account_id)
+
+        try:
+            await self._database.write(run)
+        except IntegrityError as error:
+            raise Conflict("The name is taken.", param="username") from error
+        return await self.get(account_id)
+
+    async def delete(self, account_id: int) -> None:
+        """Soft: the row stays; its keys end with it."""
+
+        def run() -> None:
+            now = int(time.time())
+            if not User.update(deleted_at=now, status=2).where(
+                User.id == account_id, User.deleted_at == 0
+            ).execute():
+                raise RecordNotFound("There is no such account.")
+            Token.update(deleted_at=now).where(Token.user_id == account_id).execute()
+            changes.note(changes.ACCOUNT, account_id)
+
+        await self._database.write(run)
+
+    async def _one(self, condition: Any) -> User:
+        user = await self._database.read(lambda: User.select().where(condition, User.deleted_at == 0).first())
+        if user is None:
+            raise RecordNotFound("There is no such account.")
+        return user

@@ -1,0 +1,119 @@
+"""API keys: rows of tokens with their purses; the secret is encrypted, found by its hash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from isthmus.v1 import billing_pb2
+
+from core.errors import RecordNotFound
+from core.ledger import purses
+from core.store import changes
+from core.store.database import Database
+from core.store.models import Token, User
+from core.store.secrets import Vault
+
+LIST_MOST = 100
+HINT = 4
+"""Characters of a key shown at each end."""
+
+
+class Keys:
+    """Deleted keys keep their row."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def create(self, user_id: int, secret: str, granted: int, **fields: Any) -> Token:
+        """A new key; every key has a purse, which unlimited ones do not draw on."""
+
+        def run() -> Token:
+            token = Token.create(
+                user_id=user_id,
+                key=self._vault.encrypt(secret),
+                key_hash=self._vault.digest(secret),
+                key_hint=secret[:HINT] + secret[-HINT:],
+                created_time=int(time.time()),
+                **fields,
+            )
+            token.purse_id = purses.create(
+                self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted
+            )
+            token.save(only=[Token.purse_id])
+            changes.note(changes.KEY, token.id)
+            return token
+
+        return await self._database.write(run)
+
+    async def get(self, key_id: int, user_id: int = 0) -> Token:
+        """By id, of one account where user_id is given. Raises RecordNotFound."""
+
+        def run() -> Token | None:
+            query = Token.select().where(Token.id == key_id, Token.deleted_at == 0)
+            return (query.where(Token.user_id == user_id) if user_id else query).first()
+
+        token = await self._database.read(run)
+        if token is None:
+            raise RecordNotFound("There is no such key.")
+        return token
+
+    def reveal(self, token: Token) -> str:
+        """The secret, without "sk-"."""
+        return self._vault.decrypt(token.key)
+
+    async def find(self, secret: str) -> tuple[Token, User] | None:
+        """A key and its account, both not deleted."""
+        digest = self._vault.digest(secret)
+
+        def run() -> tuple[Token, User] | None:
+            token = Token.select().where(Token.key_hash == digest, Token.deleted_at == 0).first()
+            if token is None:
+                return None
+            user = User.select().where(User.id == token.user_id, User.deleted_at == 0).first()
+            return (token, user) if user is not None else None
+
+        return await self._database.read(run)
+
+    async def list(
+        self, user_id: int, keyword: str = "", secret: str = "", offset: int = 0, limit: int = 10
+    ) -> tuple[list[Token], int]:
+        """An account's keys, newest first, and how many there are in all."""
+        digest = self._vault.digest(secret.removeprefix("sk-")) if secret else ""
+
+        def run() -> tuple[list[Token], int]:
+            query = Token.select().where(Token.user_id == user_id, Token.deleted_at == 0)
+            if keyword:
+                query = query.where(Token.name.contains(keyword))
+            if digest:
+                query = query.where(Token.key_hash == digest)
+            page = query.order_by(Token.id.desc()).offset(offset).limit(min(limit, LIST_MOST))
+            return list(page), query.count()
+
+        return await self._database.read(run)
+
+    async def update(self, key_id: int, user_id: int, **fields: Any) -> Token:
+        """Writes columns. Raises RecordNotFound."""
+
+        def run() -> None:
+            condition = (Token.id == key_id) & (Token.user_id == user_id) & (Token.deleted_at == 0)
+            if not Token.update(**fields).where(condition).execute():
+                raise RecordNotFound("There is no such key.")
+            changes.note(changes.KEY, key_id)
+
+        await self._database.write(run)
+        return await self.get(key_id)
+
+    async def delete(self, ids: Sequence[int], user_id: int) -> int:
+        """Soft; returns how many there were."""
+
+        def run() -> int:
+            condition = Token.id.in_(list(ids)) & (Token.user_id == user_id) & (Token.deleted_at == 0)
+            count = int(Token.update(deleted_at=int(time.time())).where(condition).execute())
+            for key_id in ids:
+                changes.note(changes.KEY, key_id)
+            return count
+
+        return await self._database.write(run)

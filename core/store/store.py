@@ -1,0 +1,27 @@
+"""Store: every repository over one database."""
+
+from __future__ import annotations
+
+from core.settings import CoreSettings
+from core.store.accounts import Accounts
+from core.store.changes import Changes
+from core.store.channels import Channels
+from core.store.database import Database
+from core.store.keys import Keys
+from core.store.logs import Logs
+from core.store.options import OptionRows
+from core.store.secrets import Vault
+
+
+class Store:
+    """What management and state ask for. Rows are the models of core/store/models.py; secrets are decrypted."""
+
+    def __init__(self, database: Database, settings: CoreSettings) -> None:
+        self.database = database
+        self.vault = Vault(settings)
+        self.changes = Changes(database)
+        self.accounts = Accounts(database, self.vault)
+        self.keys = Keys(database, self.vault)
+        self.channels = Channels(database, self.vault)
+        self.options = OptionRows(database)
+        self.logs = Logs(database)
