@@ -1,0 +1,166 @@
+"""What a batch of records becomes in the database: units moved, log rows, counters. Runs inside db.write."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from isthmus.v1 import billing_pb2
+
+from core.ledger import transactions
+from core.ledger.purses import Sql
+from core.ledger.record import NOTED, SETTLED, Record
+from core.ledger.transactions import Guard
+
+LOG_TYPES = {
+    billing_pb2.RECEIPT_KIND_CONSUME: 2,
+    billing_pb2.RECEIPT_KIND_REFUND: 6,
+    billing_pb2.RECEIPT_KIND_CORRECTION: 3,
+    billing_pb2.RECEIPT_KIND_ERROR: 5,
+    billing_pb2.RECEIPT_KIND_TEST: 4,
+}
+"""Receipt kind -> New API's logs.type (spec/billing.md); tests of channels are billed to nobody: 4, system."""
+
+_COLUMNS = (
+    "user_id, created_at, type, content, username, token_name, model_name, quota, prompt_tokens,"
+    " completion_tokens, use_time, is_stream, channel_id, token_id, \"group\", ip, request_id, entry, receipt"
+)
+_WIDTH = 19
+ROWS_PER_STATEMENT = 500
+"""19 columns x 500 = 9,500 parameters: SQLite takes 32,766, PostgreSQL's protocol 32,767."""
+
+
+def totals(records: Iterable[Record]) -> dict[int, int]:
+    """Purse id -> units that settlements among these records draw."""
+    sums: dict[int, int] = defaultdict(int)
+    for record in records:
+        if record.kind == SETTLED:
+            for purse_id, units in record.draws:
+                sums[purse_id] += units
+    return dict(sums)
+
+
+def post(db: Sql, guard: Guard, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
+    """One flush: the guard, then money, log rows and counters of these records.
+
+    money=False posts what a released incarnation left: receipts with all units
+    unbilled. Raises GuardLost and what the database refuses.
+    """
+    transactions.enter(db, guard)
+    post_within(db, guard.incarnation, records, logs=logs, money=money)
+
+
+def post_within(db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
+    """As post(), inside a transaction that has passed its guard."""
+    if money:
+        transactions.move(db, incarnation, totals(records))
+    receipts = [_receipt(record, money) for record in records if record.kind in (SETTLED, NOTED)]
+    if logs and receipts:
+        _insert(db, receipts)
+    _count(db, receipts)
+
+
+def aside(db: Sql, guard: Guard, record: Record, error: str, *, money: bool) -> None:
+    """Sets a record aside that cannot be posted; with money, its units still move."""
+    transactions.enter(db, guard)
+    if money:
+        transactions.move(db, guard.incarnation, totals([record]))
+    db.execute_count(
+        "INSERT INTO set_aside (incarnation, position, request_id, moved, error, receipt, created_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            guard.incarnation,
+            record.end,
+            record.request_id.replace("\0", ""),
+            int(money),
+            error.replace("\0", "")[:2000],
+            record.receipt,
+            int(time.time() * 1000),
+        ),
+    )
+
+
+def _receipt(record: Record, money: bool) -> billing_pb2.Receipt:
+    receipt = billing_pb2.Receipt.FromString(record.receipt)
+    if not money and record.kind == SETTLED:
+        receipt.unbilled += receipt.quota
+        receipt.quota = 0
+        receipt.purses.clear()
+    return receipt
+
+
+def _row(receipt: billing_pb2.Receipt) -> tuple[object, ...]:
+    usage, last = receipt.usage, receipt.attempts[-1] if receipt.attempts else None
+    failed = receipt.kind == billing_pb2.RECEIPT_KIND_ERROR
+    return (
+        receipt.account_id,
+        receipt.settled_ms // 1000,
+        LOG_TYPES.get(receipt.kind, 0),
+        _text(receipt.fault.message) if failed else "",
+        _text(receipt.username, 191),
+        _text(receipt.key_name, 191),
+        _text(receipt.model, 255),
+        receipt.quota,
+        usage.input_tokens,
+        usage.output_tokens,
+        receipt.duration_ms // 1000,
+        receipt.stream,
+        last.channel_id if last else 0,
+        receipt.key_id,
+        _text(receipt.group, 64),
+        _text(receipt.client_address, 64),
+        _text(receipt.request_id, 64),
+        receipt.entry,
+        receipt.SerializeToString(),
+    )
+
+
+def _text(value: str, limit: int = 0) -> str:
+    """Text as PostgreSQL takes it: without NUL, within the column."""
+    if "\0" in value:
+        value = value.replace("\0", "")
+    return value[:limit] if limit else value
+
+
+def _insert(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
+    marks = "(" + ", ".join("?" * _WIDTH) + ")"
+    for start in range(0, len(receipts), ROWS_PER_STATEMENT):
+        part = receipts[start : start + ROWS_PER_STATEMENT]
+        values: list[object] = []
+        for receipt in part:
+            values.extend(_row(receipt))
+        rows = ", ".join([marks] * len(part))
+        db.execute_count(f"INSERT INTO logs ({_COLUMNS}) VALUES {rows}", values)  # noqa: S608 (marks only)
+
+
+def _count(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
+    users: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    keys: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    channels: dict[int, int] = defaultdict(int)
+    for receipt in receipts:
+        if receipt.kind != billing_pb2.RECEIPT_KIND_CONSUME:
+            continue
+        user = users[receipt.account_id]
+        user[0] += 1
+        user[1] += receipt.quota
+        if receipt.key_id:
+            key = keys[receipt.key_id]
+            key[0] += receipt.quota
+            key[1] = max(key[1], receipt.settled_ms // 1000)
+        if receipt.attempts and receipt.quota:
+            channels[receipt.attempts[-1].channel_id] += receipt.quota
+    # In order of id, so that two nodes never wait for each other.
+    for account_id, (count, quota) in sorted(users.items()):
+        db.execute_count(
+            "UPDATE users SET request_count = request_count + ?, used_quota = used_quota + ? WHERE id = ?",
+            (count, quota, account_id),
+        )
+    for key_id, (quota, at) in sorted(keys.items()):
+        db.execute_count(
+            "UPDATE tokens SET used_quota = used_quota + ?,"
+            " accessed_time = CASE WHEN accessed_time > ? THEN accessed_time ELSE ? END WHERE id = ?",
+            (quota, at, at, key_id),
+        )
+    for channel_id, quota in sorted(channels.items()):
+        db.execute_count("UPDATE channels SET used_quota = used_quota + ? WHERE id = ?", (quota, channel_id))
