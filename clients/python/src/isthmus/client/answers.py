@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
+
 from isthmus.client.errors import ApiError
 from isthmus.v1 import billing_pb2, chat_pb2, parts_pb2, usage_pb2
 

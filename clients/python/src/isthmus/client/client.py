@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import grpc
+
 from isthmus.client.answers import ChatAnswer, ChatStream
 from isthmus.client.errors import ApiError
 from isthmus.client.messages import user
