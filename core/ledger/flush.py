@@ -24,7 +24,7 @@ LOG_TYPES = {
 
 _COLUMNS = (
     "user_id, created_at, type, content, username, token_name, model_name, quota, prompt_tokens,"
-    " completion_tokens, use_time, is_stream, channel_id, token_id, \"group\", ip, request_id, entry, receipt"
+    ' completion_tokens, use_time, is_stream, channel_id, token_id, "group", ip, request_id, entry, receipt'
 )
 _WIDTH = 19
 ROWS_PER_STATEMENT = 500
@@ -51,7 +51,9 @@ def post(db: Sql, guard: Guard, records: Sequence[Record], *, logs: bool = True,
     post_within(db, guard.incarnation, records, logs=logs, money=money)
 
 
-def post_within(db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
+def post_within(
+    db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True
+) -> None:
     """As post(), inside a transaction that has passed its guard."""
     if money:
         transactions.move(db, incarnation, totals(records))

@@ -48,7 +48,9 @@ class Record:
     end: int = 0
 
 
-def encode(kind: int, request_id: str, entry: int, draws: tuple[tuple[int, int], ...], receipt: bytes) -> bytes:
+def encode(
+    kind: int, request_id: str, entry: int, draws: tuple[tuple[int, int], ...], receipt: bytes
+) -> bytes:
     """The record's bytes, frame included. Raises ValueError for ids above 255 bytes."""
     name = request_id.encode()
     if len(name) > 255 or len(draws) > 255 or entry > 65535:
@@ -85,10 +87,14 @@ def scan(data: bytes, base: int, name: str) -> Iterator[Record]:
             # A writer that died wrote a prefix of a true record: its length, if whole, was true.
             if not any(data[at:]):
                 return
-            raise JournalDamaged(f"{name}: no record begins at position {base + at}; the length is impossible.")
+            raise JournalDamaged(
+                f"{name}: no record begins at position {base + at}; the length is impossible."
+            )
         if stop > size:
             if _later_record(data, at + 1):
-                raise JournalDamaged(f"{name}: the record at position {base + at} is damaged, others follow it.")
+                raise JournalDamaged(
+                    f"{name}: the record at position {base + at} is damaged, others follow it."
+                )
             return
         body = data[at + FRAME_BYTES : stop]
         if zlib.crc32(body) != checksum:
@@ -98,7 +104,9 @@ def scan(data: bytes, base: int, name: str) -> Iterator[Record]:
         try:
             yield _decode(body, base + stop)
         except (struct.error, UnicodeDecodeError) as error:
-            raise JournalDamaged(f"{name}: the record at position {base + at} cannot be read: {error}") from error
+            raise JournalDamaged(
+                f"{name}: the record at position {base + at} cannot be read: {error}"
+            ) from error
         at = stop
 
 

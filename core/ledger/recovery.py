@@ -62,7 +62,9 @@ async def recover(db: Any, fd: int, path: Path) -> bool:
     if row is None:
         if records:
             # A database restored from a backup, or another one: what was settled must not vanish silently.
-            logger.critical("the database does not know this journal; it is kept", extra={"journal": path.name})
+            logger.critical(
+                "the database does not know this journal; it is kept", extra={"journal": path.name}
+            )
             return False
         path.unlink(missing_ok=True)
         return False
@@ -81,7 +83,8 @@ async def recover(db: Any, fd: int, path: Path) -> bool:
         left = _unfinished([*carried, *records])
         await session.run(_finish, left)
     logger.warning(
-        "recovered the journal of a dead worker", extra={"journal": path.name, "records": len(todo), "state": state}
+        "recovered the journal of a dead worker",
+        extra={"journal": path.name, "records": len(todo), "state": state},
     )
     path.unlink(missing_ok=True)
     return True
@@ -107,7 +110,9 @@ def _unfinished(records: Sequence[Record]) -> list[Record]:
     for record in last.values():
         receipt = billing_pb2.Receipt.FromString(record.receipt)
         receipt.ending = billing_pb2.ENDING_RECOVERED
-        billed.append(Record(SETTLED, record.request_id, record.entry, record.draws, receipt.SerializeToString()))
+        billed.append(
+            Record(SETTLED, record.request_id, record.entry, record.draws, receipt.SerializeToString())
+        )
     return billed
 
 
@@ -153,7 +158,8 @@ def _release(db: Sql, node: str) -> int:
     ):
         # Takes the row's lock and voids the token, so that no flush under way can slip in between.
         if db.execute_count(
-            "UPDATE journals SET token = ? WHERE incarnation = ? AND state = 'live'", (new_token(), incarnation)
+            "UPDATE journals SET token = ? WHERE incarnation = ? AND state = 'live'",
+            (new_token(), incarnation),
         ):
             leases += transactions.close(db, incarnation, "released")
     return leases

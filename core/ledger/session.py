@@ -150,9 +150,7 @@ class Session:
         self.lost, self._unsure = True, None
         attempt.void()
 
-    async def post(
-        self, records: Sequence[Record], posted: Callable[[Sequence[Record], bool], None]
-    ) -> None:
+    async def post(self, records: Sequence[Record], posted: Callable[[Sequence[Record], bool], None]) -> None:
         """Flushes records; posted(part, moved) tells what has become final, in order.
 
         What the database refuses for good is found by halving and set aside: with
@@ -174,7 +172,8 @@ class Session:
             return
         record = records[0]
         logger.critical(
-            "a record cannot be posted and is set aside", extra={"request_id": record.request_id, "error": reason}
+            "a record cannot be posted and is set aside",
+            extra={"request_id": record.request_id, "error": reason},
         )
         for moved in (True, False):
             try:

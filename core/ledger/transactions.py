@@ -145,7 +145,8 @@ def move(db: Sql, incarnation: str, draws: Mapping[int, int]) -> None:
     """Moves units of leases to settled. Part of a flush, behind its guard."""
     for purse_id, units in sorted(draws.items()):
         purse = db.execute_count(
-            "UPDATE purses SET leased = leased - ?, settled = settled + ? WHERE id = ?", (units, units, purse_id)
+            "UPDATE purses SET leased = leased - ?, settled = settled + ? WHERE id = ?",
+            (units, units, purse_id),
         )
         held = db.execute_count(
             "UPDATE leases SET units = units - ? WHERE incarnation = ? AND purse_id = ? AND units >= ?",
@@ -162,7 +163,8 @@ class Inconsistent(ValueError):
 def _return(db: Sql, incarnation: str, units: Iterable[tuple[int, int]]) -> None:
     for purse_id, part in sorted(units):
         db.execute_count(
-            "UPDATE purses SET leased = leased - ?, available = available + ? WHERE id = ?", (part, part, purse_id)
+            "UPDATE purses SET leased = leased - ?, available = available + ? WHERE id = ?",
+            (part, part, purse_id),
         )
         db.execute_count(
             "UPDATE leases SET units = units - ? WHERE incarnation = ? AND purse_id = ?",
