@@ -1,0 +1,1 @@
+"""OpenAI's wire forms: chat completions and embeddings, spoken by most vendors."""

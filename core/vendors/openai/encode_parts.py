@@ -1,0 +1,228 @@
+"""Canonical messages in OpenAI's chat form."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from isthmus.v1 import chat_pb2, parts_pb2
+
+from core.errors import InvalidRequest
+from core.vendors.interface import Call
+from core.vendors.openai.decode import DIALECT
+from core.vendors.table import Row
+
+_ROLES = {
+    chat_pb2.ROLE_SYSTEM: "system",
+    chat_pb2.ROLE_DEVELOPER: "developer",
+    chat_pb2.ROLE_ASSISTANT: "assistant",
+    chat_pb2.ROLE_TOOL: "tool",
+}
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def short_id(call_id: str) -> str:
+    """Nine letters or digits for a tool call's id: itself where it is such, else made from its hash."""
+    if _SHORT_ID.fullmatch(call_id):
+        return call_id
+    number = int.from_bytes(hashlib.blake2b(call_id.encode(), digest_size=8).digest(), "big")
+    letters = []
+    for _ in range(9):
+        number, digit = divmod(number, len(_LETTERS))
+        letters.append(_LETTERS[digit])
+    return "".join(letters)
+
+
+class Messages:
+    """Encodes messages for one call; names in dropped what has no place."""
+
+    def __init__(self, call: Call, row: Row, dropped: list[str]) -> None:
+        self._call = call
+        self._row = row
+        self._dropped = dropped
+
+    def encode(self, messages: Iterable[chat_pb2.Message]) -> list[dict[str, Any]]:
+        """Every message; tool results become messages of their own, in their order."""
+        out: list[dict[str, Any]] = []
+        for message in messages:
+            results = [part for part in message.parts if part.HasField("tool_result")]
+            for part in results:
+                out.append(self._result(part.tool_result, part))
+            others = [part for part in message.parts if not part.HasField("tool_result")]
+            if others or not results:
+                out.append(self._message(message, others))
+        return out
+
+    def _role(self, role: chat_pb2.Role) -> str:
+        name = _ROLES.get(role, "user")
+        return "system" if name == "developer" and not self._row.developer_role else name
+
+    def _message(self, message: chat_pb2.Message, parts: Sequence[parts_pb2.Part]) -> dict[str, Any]:
+        made: dict[str, Any] = {"role": self._role(message.role)}
+        if message.name:
+            made["name"] = message.name
+        if made["role"] == "assistant":
+            self._assistant(made, parts)
+        else:
+            made["content"] = self._content(parts)
+        if DIALECT in message.extensions.by_dialect:
+            extra = orjson.loads(message.extensions.by_dialect[DIALECT])
+            made.update({key: value for key, value in extra.items() if key not in made})
+        return made
+
+    def _assistant(self, made: dict[str, Any], parts: Sequence[parts_pb2.Part]) -> None:
+        spoken: list[parts_pb2.Part] = []
+        thoughts: list[str] = []
+        calls: list[dict[str, Any]] = []
+        for part in parts:
+            kind = part.WhichOneof("kind")
+            if kind == "thinking":
+                thoughts.append(part.thinking.text or "\n".join(part.thinking.summary))
+                if part.thinking.signature or part.thinking.encrypted:
+                    self._dropped.append("parts.thinking.signature")
+            elif kind == "tool_call":
+                calls.append(self._tool_call(part.tool_call))
+            elif kind == "refusal":
+                made["refusal"] = made.get("refusal", "") + part.refusal.text
+            elif kind == "audio" and part.audio.id:
+                made["audio"] = {"id": part.audio.id}
+            else:
+                spoken.append(part)
+        if thoughts and self._row.reasoning_field:
+            made[self._row.reasoning_field] = "".join(thoughts)
+        elif thoughts:
+            self._dropped.append("parts.thinking")
+        made["content"] = self._content(spoken) if spoken else None
+        if not spoken and not calls and "refusal" not in made and "audio" not in made:
+            made["content"] = ""
+        if calls:
+            made["tool_calls"] = calls
+
+    def _id(self, call_id: str) -> str:
+        return short_id(call_id) if self._row.short_call_ids else call_id
+
+    def _tool_call(self, call: parts_pb2.ToolCall) -> dict[str, Any]:
+        if call.namespace or call.caller_json:
+            self._dropped.append("parts.tool_call.namespace, caller")
+        if call.free_form:
+            custom = {"name": call.name, "input": call.arguments}
+            return {"id": self._id(call.id), "type": "custom", "custom": custom}
+        function = {"name": call.name, "arguments": call.arguments or "{}"}
+        return {"id": self._id(call.id), "type": "function", "function": function}
+
+    def _result(self, result: parts_pb2.ToolResult, part: parts_pb2.Part) -> dict[str, Any]:
+        made: dict[str, Any] = {"role": "tool", "tool_call_id": self._id(result.call_id)}
+        texts = [inner for inner in result.content if inner.HasField("text")]
+        if len(texts) < len(result.content):
+            self._dropped.append("parts.tool_result.media")
+        if result.json and not texts:
+            made["content"] = result.json.decode("utf-8", "replace")
+        else:
+            made["content"] = self._content(texts) if texts else ""
+        if result.is_error:
+            self._dropped.append("parts.tool_result.is_error")
+        if DIALECT in part.extensions.by_dialect:
+            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
+            made.update({key: value for key, value in extra.items() if key not in made})
+        return made
+
+    def _content(self, parts: Sequence[parts_pb2.Part]) -> Any:
+        """A string where it is one plain text, else a list."""
+        if len(parts) == 1 and parts[0].HasField("text") and not parts[0].HasField("cache_mark"):
+            if not parts[0].extensions.by_dialect:
+                return parts[0].text.text
+        pieces = [piece for part in parts for piece in self._piece(part)]
+        return pieces or ""
+
+    def _piece(self, part: parts_pb2.Part) -> list[Any]:
+        kind = part.WhichOneof("kind")
+        made: dict[str, Any]
+        if kind == "text":
+            made = {"type": "text", "text": part.text.text}
+        elif kind == "refusal":
+            made = {"type": "refusal", "refusal": part.refusal.text}
+        elif kind == "image":
+            made = self._image(part.image)
+        elif kind == "audio":
+            sound = {"data": self._base64(part.audio.media), "format": part.audio.format or "wav"}
+            made = {"type": "input_audio", "input_audio": sound}
+        elif kind == "video":
+            made = {"type": "video_url", "video_url": {"url": self._address(part.video.media, "video/mp4")}}
+        elif kind == "file":
+            return self._file(part)
+        elif kind == "search_result":
+            inner = "\n".join(
+                piece.text.text for piece in part.search_result.content if piece.HasField("text")
+            )
+            title = part.search_result.title or part.search_result.source
+            made = {"type": "text", "text": f"{title}\n{inner}"}
+        elif kind == "opaque" and part.opaque.dialect == DIALECT:
+            return [orjson.Fragment(part.opaque.json)]
+        else:
+            self._dropped.append(f"parts.{kind or 'empty'}")
+            return []
+        if DIALECT in part.extensions.by_dialect:
+            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
+            made.update({key: value for key, value in extra.items() if key not in made})
+        return [made]
+
+    def _image(self, image: parts_pb2.ImagePart) -> dict[str, Any]:
+        if image.media.WhichOneof("source") == "file_id":
+            self._dropped.append("parts.image.file_id")
+        address = self._address(image.media, "image/png")
+        if self._row.plain_image_url:
+            return {"type": "image_url", "image_url": address}
+        inner = {"url": address}
+        if image.detail:
+            inner["detail"] = image.detail
+        return {"type": "image_url", "image_url": inner}
+
+    def _file(self, part: parts_pb2.Part) -> list[Any]:
+        file = part.file
+        source = file.media.WhichOneof("source")
+        if source == "text" or file.content:
+            said = file.media.text or "\n".join(piece.text.text for piece in file.content)
+            return [{"type": "text", "text": said}]
+        inner: dict[str, Any] = {}
+        if source == "file_id":
+            inner["file_id"] = file.media.file_id
+        elif source is not None:
+            inner["file_data"] = self._address(file.media, "application/pdf")
+        if file.name:
+            inner["filename"] = file.name
+        for name in ("title", "context"):
+            if getattr(file, name) and not (name == "title" and not file.name):
+                self._dropped.append(f"parts.file.{name}")
+        if file.title and not file.name:
+            inner["filename"] = file.title
+        made: dict[str, Any] = {"type": "file", "file": inner}
+        if DIALECT in part.extensions.by_dialect:
+            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
+            made.update({key: value for key, value in extra.items() if key not in made})
+        return [made]
+
+    def _base64(self, media: parts_pb2.Media) -> str:
+        """The base64 text of media; spans are cut from the client's own bytes."""
+        source = media.WhichOneof("source")
+        if source == "base64":
+            return media.base64
+        if source == "data":
+            return base64.b64encode(media.data).decode()
+        if source == "span" and self._call.native is not None:
+            first = media.span.offset
+            raw = self._call.native.body[first : first + media.span.length]
+            if len(raw) == media.span.length:
+                text = raw.decode("ascii", "replace")
+                return text.replace("\\/", "/") if "\\" in text else text
+        raise InvalidRequest("A media part holds no bytes that can be sent.", param="messages")
+
+    def _address(self, media: parts_pb2.Media, default: str) -> str:
+        """An address: the one given, or a data URL."""
+        if media.WhichOneof("source") == "url":
+            return media.url
+        return f"data:{media.mime_type or default};base64,{self._base64(media)}"

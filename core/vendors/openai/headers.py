@@ -1,0 +1,86 @@
+"""Addresses and headers of requests to vendors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qs, quote
+
+from core.errors import ChannelError
+from core.vendors.interface import Call
+from core.vendors.table import PLANS, Row
+
+AZURE_VERSION = "2025-04-01-preview"
+_CLOUDFLARE = "https://gateway.ai.cloudflare.com"
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CLIENT_HEADER = re.compile(r"\{client_header:([^}]+)\}")
+_FRAMING = frozenset(
+    {"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"}
+)
+
+
+def url(row: Row, path: str, call: Call, model: str) -> str:
+    """The address: base, path, the client's query."""
+    base = call.channel.base_url.rstrip("/")
+    query = call.native.query if call.native is not None else ""
+    if path == row.chat and base in PLANS:
+        return f"{PLANS[base]}/chat/completions"
+    if row.bots and path == row.chat and model.startswith("bot"):
+        path = row.bots
+    if base.startswith(_CLOUDFLARE):
+        path = path.removeprefix("/v1") if row.number == 1 else path.removeprefix("/openai/deployments")
+    if "{version}" in path:
+        told = parse_qs(query).get("api-version", [""])[0]
+        path = path.replace("{version}", quote(told or call.channel.other or AZURE_VERSION, safe=""))
+        query = "&".join(item for item in query.split("&") if item and not item.startswith("api-version="))
+    path = path.replace("{other}", quote(call.channel.other, safe=""))
+    address = (base if path == "{base}" else base + path).replace("{model}", quote(model, safe="@:"))
+    if query:
+        address += ("&" if "?" in address else "?") + query
+    return address
+
+
+def headers(row: Row, call: Call) -> tuple[tuple[str, str], ...]:
+    """Content type, credentials, and the channel's own headers, which win. Raises ChannelError."""
+    out = {
+        "content-type": ("Content-Type", "application/json"),
+        "accept": ("Accept", "text/event-stream" if call.stream else "application/json"),
+    }
+    secret = call.secret
+    if row.auth == "api-key":
+        out["api-key"] = ("api-key", secret)
+    elif row.auth == "baidu" and "|" in secret:
+        secret, application = secret.split("|", 1)
+        out["appid"] = ("appid", application)
+    if row.auth != "api-key" and (secret or row.auth != "bearer-optional"):
+        out["authorization"] = ("Authorization", f"Bearer {secret}")
+    if call.channel.organization:
+        out["openai-organization"] = ("OpenAI-Organization", call.channel.organization)
+    client = {h.name: h.value for h in call.native.headers} if call.native is not None else {}
+    for name, template in call.channel.header_override.items():
+        lower = str(name).lower()
+        if not _NAME.fullmatch(str(name)) or lower in _FRAMING:
+            raise ChannelError("The channel overrides a header that cannot be set.")
+        value = _filled(str(template), call.secret, client)
+        if value is not None:
+            out[lower] = (str(name), value)
+    for _, value in out.values():
+        if _BAD_VALUE.search(value) or not value.isascii():
+            raise ChannelError("A header or the key of the channel holds characters that no header may hold.")
+    return tuple(out.values())
+
+
+def _filled(template: str, secret: str, client: Mapping[str, str]) -> str | None:
+    """The template's value; None where it names a client header that did not come."""
+    missing = False
+
+    def of_client(found: re.Match[str]) -> str:
+        nonlocal missing
+        value = client.get(found[1].strip().lower())
+        missing = missing or value is None
+        return _BAD_VALUE.sub("", value or "")
+
+    # The key goes in first and by itself: a client's header must not be able to name it.
+    pieces = [_CLIENT_HEADER.sub(of_client, piece) for piece in template.split("{api_key}")]
+    return None if missing else secret.join(pieces)

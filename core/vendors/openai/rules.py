@@ -1,0 +1,164 @@
+"""What a channel and its vendor change in a chat request, as changes of top-level members.
+
+The same rules serve requests spliced in bytes and requests encoded anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.vendors.interface import Call
+from core.vendors.table import Row
+
+_FAMILY = re.compile(r"(?:[\w.-]+/)?(?:(o[134])|(gpt-5))(?:$|[-.])")
+_EFFORT = re.compile(r"^(.+)-(none|minimal|low|medium|high|xhigh)$")
+_SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
+_GUARDED = {
+    "service_tier": "allow_service_tier",
+    "inference_geo": "allow_inference_geo",
+    "speed": "allow_speed",
+    "safety_identifier": "allow_safety_identifier",
+}
+
+Look = Callable[[str], Any]
+"""The parsed value of a member; None where it is absent or null."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """Members set (to values), removed, renamed."""
+
+    sets: dict[str, Any] = field(default_factory=dict)
+    deletes: set[str] = field(default_factory=set)
+    renames: dict[str, str] = field(default_factory=dict)
+
+
+def family(row: Row, model: str) -> str:
+    """ "o", "gpt-5" or ""."""
+    if not row.token_families:
+        return ""
+    found = _FAMILY.match(model)
+    return "" if found is None else "o" if found[1] else "gpt-5"
+
+
+def chat_changes(row: Row, call: Call, names: list[str], look: Look) -> Changes:
+    """What changes in a chat request whose members are named names."""
+    changes = guards(call, names)
+    model = _suffixes(row, call.sent, changes, look)
+    kind = family(row, model)
+    if kind:
+        if look("max_tokens") is not None and look("max_completion_tokens") is None:
+            changes.renames["max_tokens"] = "max_completion_tokens"
+        else:
+            changes.deletes.add("max_tokens")
+        changes.deletes.update(_SAMPLING if kind == "gpt-5" and "chat" not in model else ())
+        if kind == "o":
+            changes.deletes.add("temperature")
+    top_p = look("top_p")
+    if row.clamp_top_p and isinstance(top_p, int | float) and top_p >= 1:
+        changes.sets["top_p"] = 0.99
+    if model.startswith(row.fixed_temperature or ("\0",)) and look("temperature") is not None:
+        changes.sets["temperature"] = 1
+    if model != look("model"):
+        changes.sets["model"] = model
+    _stream_options(row, call, changes, look)
+    changes.deletes.update(row.drops)
+    if row.allows:
+        changes.deletes.update(name for name in names if name not in row.allows)
+    changes.deletes = {name for name in changes.deletes if name in names}
+    for name in changes.deletes:
+        changes.sets.pop(name, None)
+    return changes
+
+
+def guards(call: Call, names: list[str]) -> Changes:
+    """Members that only pass where the channel allows them."""
+    changes = Changes()
+    settings = call.channel.settings
+    for name, setting in _GUARDED.items():
+        if name in names and not settings.get(setting):
+            changes.deletes.add(name)
+    if settings.get("disable_store"):
+        changes.deletes.add("store")
+    return changes
+
+
+def _stream_options(row: Row, call: Call, changes: Changes, look: Look) -> None:
+    options = look("stream_options")
+    if not call.stream or not row.stream_usage:
+        if options is not None:
+            changes.deletes.add("stream_options")
+        return
+    options = dict(options) if isinstance(options, dict) else {}
+    before = dict(options)
+    options["include_usage"] = True
+    if not call.channel.settings.get("allow_include_obfuscation"):
+        options.pop("include_obfuscation", None)
+    if options != before:
+        changes.sets["stream_options"] = options
+
+
+def _suffixes(row: Row, model: str, changes: Changes, look: Look) -> str:
+    """The model's name without what its suffix says; what it says is set."""
+    found = _EFFORT.match(model)
+    if found and row.effort_suffix and family(row, found[1]):
+        changes.sets["reasoning_effort"] = found[2]
+        return found[1]
+    rule = _RULES.get(row.suffixes)
+    return rule(model, changes, look) if rule else model
+
+
+def _deepseek(model: str, changes: Changes, look: Look) -> str:
+    if model.startswith("deepseek-v4-"):
+        if model.endswith("-none"):
+            changes.sets["thinking"] = {"type": "disabled"}
+            return model.removesuffix("-none")
+        if model.endswith("-max"):
+            changes.sets["thinking"] = {"type": "enabled"}
+            changes.sets["reasoning_effort"] = "max"
+            return model.removesuffix("-max")
+    return model
+
+
+def _xai(model: str, changes: Changes, look: Look) -> str:
+    if model.endswith("-search"):
+        changes.sets["search_parameters"] = {"mode": "on"}
+        model = model.removesuffix("-search")
+    found = re.fullmatch(r"(grok-3-mini.*)-(high|low)", model)
+    if found:
+        changes.sets["reasoning_effort"] = found[2]
+        return found[1]
+    return model
+
+
+def _baidu(model: str, changes: Changes, look: Look) -> str:
+    if model.endswith("-search"):
+        changes.sets["web_search"] = {"enable": True}
+        return model.removesuffix("-search")
+    return model
+
+
+def _volc(model: str, changes: Changes, look: Look) -> str:
+    if model.startswith("deepseek") and model.endswith("-thinking"):
+        changes.sets["thinking"] = {"type": "enabled"}
+        return model.removesuffix("-thinking")
+    return model
+
+
+def _openrouter(model: str, changes: Changes, look: Look) -> str:
+    if look("usage") is None:
+        changes.sets["usage"] = {"include": True}
+    effort = look("reasoning_effort")
+    if look("reasoning") is None:
+        if isinstance(effort, str):
+            changes.sets["reasoning"] = {"enabled": effort != "none", "effort": effort}
+            changes.deletes.add("reasoning_effort")
+        elif model.endswith("-thinking"):
+            changes.sets["reasoning"] = {"enabled": True}
+    return model.removesuffix("-thinking")
+
+
+_RULES = {"deepseek": _deepseek, "xai": _xai, "baidu": _baidu, "volc": _volc, "openrouter": _openrouter}

@@ -1,0 +1,76 @@
+"""Server-sent events out of bytes in any split."""
+
+from __future__ import annotations
+
+from core.vendors.interface import BadAnswer
+
+EVENT_LIMIT = 32 << 20
+"""Bytes an unfinished line or event may hold."""
+
+
+class Lines:
+    """Lines that became whole. LF, CR LF and lone CR end a line; a byte order mark at the start is skipped."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._skip_lf = False
+        self._first = True
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that end in chunk. Raises BadAnswer where one is too long."""
+        if self._skip_lf and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._skip_lf = False
+        if b"\n" not in chunk and b"\r" not in chunk:
+            self._rest += chunk
+            if len(self._rest) > EVENT_LIMIT:
+                raise BadAnswer("a line of the stream is too long")
+            return []
+        data = bytes(self._rest) + chunk
+        self._skip_lf = data.endswith(b"\r")
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        self._rest = bytearray(lines.pop())
+        if self._first and lines:
+            self._first = False
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+        return lines
+
+    def rest(self) -> bytes:
+        """The line without an end."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return rest
+
+
+class Events:
+    """The data of events that became whole; comments, names and ids are left out."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Data of whole events. Raises BadAnswer where one is too long."""
+        return self._take(self._lines.feed(chunk))
+
+    def end(self) -> list[bytes]:
+        """An event whose blank line never came, where its data line is there."""
+        return self._take([self._lines.rest(), b""])
+
+    def _take(self, lines: list[bytes]) -> list[bytes]:
+        whole: list[bytes] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    whole.append(b"\n".join(self._data))
+                    self._data = []
+                    self._size = 0
+            elif line.startswith(b"data:"):
+                value = line[5:].removeprefix(b" ")
+                self._data.append(value)
+                self._size += len(value)
+                if self._size > EVENT_LIMIT:
+                    raise BadAnswer("an event of the stream is too long")
+        return whole

@@ -1,0 +1,130 @@
+"""Usage as OpenAI-shaped vendors tell it, made one."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+from isthmus.v1 import usage_pb2
+
+LIMIT = 1 << 40
+"""More tokens than any answer has: such a number is a mistake."""
+
+
+class _Reader:
+    """Reads counts; notes what was implausible."""
+
+    def __init__(self) -> None:
+        self.corrections: list[str] = []
+
+    def count(self, holder: Any, *names: str) -> int:
+        """The first of the names that holds a number; 0 where none does."""
+        if not isinstance(holder, dict):
+            return 0
+        for name in names:
+            value = holder.get(name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if value != value or value < 0 or value > LIMIT:
+                self.corrections.append(f"{name} was {value}, taken as 0")
+                continue
+            return int(value)
+        return 0
+
+    def within(self, name: str, part: int, whole: int, of: str) -> int:
+        """The part, at most the whole."""
+        if part > whole:
+            self.corrections.append(f"{name} {part} exceeded {of} {whole}")
+            return whole
+        return part
+
+
+def of_answer(answer: dict[str, Any]) -> usage_pb2.Usage | None:
+    """The usage of an answer or a stream's chunk, wherever the vendor put it; None where there is none.
+
+    Places: usage (OpenAI and nearly all), choices[].usage (Moonshot), x_groq.usage (Groq), meta.tokens and
+    usage at the side; timings (llama.cpp's server) adds cache_n.
+    """
+    found = answer.get("usage")
+    if not isinstance(found, dict) or not found:
+        found = None
+        for choice in answer.get("choices") or ():
+            if isinstance(choice, dict) and isinstance(choice.get("usage"), dict) and choice["usage"]:
+                found = choice["usage"]
+    if found is None:
+        groq = answer.get("x_groq")
+        found = groq.get("usage") if isinstance(groq, dict) else None
+    timings = answer.get("timings")
+    if isinstance(found, dict) and found:
+        return normalise(found, timings if isinstance(timings, dict) else None)
+    return None
+
+
+def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usage_pb2.Usage:
+    """An OpenAI-shaped usage object: the input count holds cache reads and writes, the output count reasoning.
+
+    DeepSeek: prompt_cache_hit_tokens. Moonshot and Zhipu: cached_tokens at the top or in
+    prompt_tokens_details. xAI: reasoning tokens outside completion_tokens, total says so. OpenRouter: cost in USD.
+    Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are named in corrections.
+    """
+    read = _Reader()
+    given = read.count(raw, "prompt_tokens", "input_tokens")
+    output = read.count(raw, "completion_tokens", "output_tokens")
+    total = read.count(raw, "total_tokens")
+    prompt = raw.get("prompt_tokens_details") or raw.get("input_tokens_details")
+    answer = raw.get("completion_tokens_details") or raw.get("output_tokens_details")
+    reasoning = read.count(answer, "reasoning_tokens") or read.count(raw, "reasoning_tokens")
+    if reasoning and total and given + output + reasoning == total:
+        output += reasoning
+    cached = (
+        read.count(prompt, "cached_tokens", "cache_read_tokens")
+        or read.count(raw, "cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+        or read.count(timings, "cache_n")
+    )
+    if not given:
+        given = read.count(raw, "prompt_cache_hit_tokens") + read.count(raw, "prompt_cache_miss_tokens")
+    if not given and not output and total:
+        given = total
+    written = read.count(prompt, "cache_write_tokens", "cache_creation_tokens") or read.count(
+        raw, "cache_creation_input_tokens"
+    )
+    cached = read.within("cached tokens", cached, given, "input tokens")
+    written = read.within("cache writes", written, given - cached, "the rest of the input tokens")
+    usage = usage_pb2.Usage(
+        input_tokens=given,
+        cached_tokens=cached,
+        cache_write_other_tokens=written,
+        input_audio_tokens=read.within("audio", read.count(prompt, "audio_tokens"), given, "input tokens"),
+        input_image_tokens=read.within("images", read.count(prompt, "image_tokens"), given, "input tokens"),
+        input_video_tokens=read.within("video", read.count(prompt, "video_tokens"), given, "input tokens"),
+        output_tokens=output,
+        reasoning_tokens=read.within("reasoning", reasoning, output, "output tokens"),
+        output_audio_tokens=read.within("audio", read.count(answer, "audio_tokens"), output, "output tokens"),
+        output_image_tokens=read.within(
+            "images", read.count(answer, "image_tokens"), output, "output tokens"
+        ),
+        accepted_prediction_tokens=read.count(answer, "accepted_prediction_tokens"),
+        rejected_prediction_tokens=read.count(answer, "rejected_prediction_tokens"),
+        raw=orjson.dumps(raw),
+        convention=usage_pb2.USAGE_CONVENTION_OPENAI,
+        source=usage_pb2.USAGE_SOURCE_VENDOR,
+        vendor_cost=_cost(raw),
+    )
+    searches = read.count(raw, "num_sources_used", "num_search_queries")
+    if searches:
+        usage.tool_calls["web_search"] = searches
+    usage.corrections.extend(read.corrections)
+    return usage
+
+
+def _cost(raw: dict[str, Any]) -> str:
+    """What the vendor says it cost in USD (OpenRouter: cost), as a plain decimal."""
+    told = raw.get("cost")
+    if isinstance(told, bool) or not isinstance(told, int | float | str):
+        return ""
+    try:
+        cost = Decimal(str(told))
+    except InvalidOperation:
+        return ""
+    return f"{cost:f}" if cost.is_finite() and cost >= 0 else ""

@@ -1,0 +1,37 @@
+"""Which vendor a channel's type number means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.vendors.interface import Vendor
+from core.vendors.jina.rerank import JinaRerank
+from core.vendors.openai.chat import OpenAIChat
+from core.vendors.openai.embeddings import OpenAIEmbeddings
+from core.vendors.table import ROWS, Row
+
+SANDBOX = 1000
+"""The vendor that is part of this house, for tests and trials."""
+
+
+def _vendor(row: Row) -> Vendor:
+    """The row with its code."""
+    return Vendor(
+        number=row.number,
+        name=row.name,
+        owner=row.owner,
+        base_url=row.base,
+        chat=(OpenAIChat(row),) if row.chat else (),
+        embedding=(OpenAIEmbeddings(row),) if row.embedding else (),
+        rerank=(JinaRerank(row),) if row.rerank else (),
+        unavailable=row.unavailable,
+    )
+
+
+ALL: Mapping[int, Vendor] = {row.number: _vendor(row) for row in ROWS}
+"""Every vendor by its number."""
+
+
+def vendor(number: int) -> Vendor | None:
+    """The vendor of a channel type; None for numbers nobody has."""
+    return ALL.get(number)

@@ -1,0 +1,259 @@
+"""The vendors as data: one row each, with New API's type numbers (ours from 1000 on).
+
+Facts are from the vendors' public API references. A base address has no /v1; the
+paths do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+V1_CHAT = "/v1/chat/completions"
+V1_EMBED = "/v1/embeddings"
+V1_RERANK = "/v1/rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A vendor. Paths may hold {model}, {other} (the channel's field) and {version} (Azure's API version).
+
+    An empty path means that the vendor does not do the operation.
+    """
+
+    number: int
+    name: str
+    owner: str
+    base: str
+    chat: str = V1_CHAT
+    embedding: str = ""
+    rerank: str = ""
+    chat_form: str = "openai.chat"
+    """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
+    auth: str = "bearer"
+    """bearer, api-key (Azure), bearer-optional (local servers), baidu (token|appid)."""
+    stream_usage: bool = True
+    """Whether stream_options.include_usage is known; else it is removed."""
+    token_families: bool = False
+    """o1, o3, o4, gpt-5: max_completion_tokens, no sampling."""
+    effort_suffix: bool = False
+    """-low, -high ... at the end of those families' names mean reasoning_effort."""
+    suffixes: str = ""
+    """Other suffix rules: deepseek, xai, baidu, openrouter, volc."""
+    clamp_top_p: bool = False
+    """top_p must be below 1: 0.99 goes out instead."""
+    fixed_temperature: tuple[str, ...] = ()
+    """Models (prefixes) that accept no temperature but 1."""
+    drops: tuple[str, ...] = ()
+    """Members the vendor refuses."""
+    allows: frozenset[str] = frozenset()
+    """Where set, the only members that go out."""
+    reasoning_field: str = ""
+    """What an assistant message's thoughts are called when they go back; empty: they do not."""
+    plain_image_url: bool = False
+    """image_url is the address itself, not an object (Mistral)."""
+    short_call_ids: bool = False
+    """Tool call ids are nine letters or digits (Mistral)."""
+    developer_role: bool = False
+    """Knows the role "developer"."""
+    max_tokens_name: str = "max_tokens"
+    """What the limit on output tokens is called in encoded requests."""
+    bots: str = ""
+    """A path for models named bot* (VolcEngine)."""
+    unavailable: str = ""
+
+
+_PERPLEXITY = frozenset(
+    ["model", "messages", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "response_format", "search_mode", "search_domain_filter", "search_recency_filter", "search_context_size", "search_after_date_filter", "search_before_date_filter", "last_updated_after_filter", "last_updated_before_filter", "return_images", "return_related_questions", "return_citations", "web_search_options", "reasoning_effort", "disable_search", "enable_search_classifier", "media_response", "search_language_filter", "stop", "stream_mode", "tools", "tool_choice"]
+)
+_MISTRAL = frozenset(
+    ["model", "messages", "stream", "max_tokens", "temperature", "top_p", "stop", "random_seed", "response_format", "tools", "tool_choice", "parallel_tool_calls", "presence_penalty", "frequency_penalty", "n", "prediction", "prompt_mode", "reasoning_effort", "metadata", "safe_prompt"]
+)
+
+
+def _gone(number: int, name: str, owner: str, base: str, why: str) -> Row:
+    return Row(number, name, owner, base, chat="", unavailable=why)
+
+
+def _no_adaptor(number: int, name: str, owner: str, base: str, form: str) -> Row:
+    return _gone(
+        number, name, owner, base, f"{name} channels speak {form}, for which this version has no adaptor."
+    )
+
+
+def _local(number: int, name: str, base: str, rerank: str = "") -> Row:
+    """A server on the operator's own machine: no key needed, the old name of the limit."""
+    return Row(
+        number, name, "custom", base, embedding=V1_EMBED, rerank=rerank, auth="bearer-optional",
+        reasoning_field="reasoning_content",
+    )  # fmt: skip
+
+
+def _oai(number: int, name: str, owner: str, base: str, embedding: str = V1_EMBED) -> Row:
+    """A host with the paths under /v1 and nothing of its own."""
+    return Row(number, name, owner, base, embedding=embedding)
+
+
+def _openai_like(number: int, name: str, base: str) -> Row:
+    """A reseller of OpenAI's models, under OpenAI's rules."""
+    return Row(
+        number, name, "openai", base, embedding=V1_EMBED, token_families=True, effort_suffix=True,
+        developer_role=True, max_tokens_name="max_completion_tokens",
+    )  # fmt: skip
+
+
+_TASKS = "its own task interface"
+
+ROWS: tuple[Row, ...] = (
+    _openai_like(1, "OpenAI", "https://api.openai.com"),
+    _no_adaptor(2, "Midjourney", "midjourney", "https://oa.api2d.net", _TASKS),
+    Row(
+        3, "Azure", "openai", "",
+        chat="/openai/deployments/{model}/chat/completions?api-version={version}",
+        embedding="/openai/deployments/{model}/embeddings?api-version={version}",
+        auth="api-key", token_families=True, effort_suffix=True, developer_role=True,
+        max_tokens_name="max_completion_tokens",
+    ),
+    _no_adaptor(4, "Ollama", "ollama", "http://localhost:11434", "Ollama's own form"),
+    _no_adaptor(5, "MidjourneyPlus", "midjourney", "https://api.openai-sb.com", _TASKS),
+    _openai_like(6, "OpenAIMax", "https://api.openaimax.com"),
+    _openai_like(7, "OhMyGPT", "https://api.ohmygpt.com"),
+    Row(8, "Custom", "custom", "", chat="{base}"),
+    _openai_like(9, "AILS", "https://api.caipacity.com"),
+    _openai_like(10, "AIProxy", "https://api.aiproxy.io"),
+    _gone(11, "PaLM", "google", "", "PaLM was retired by its vendor; use a Gemini channel."),
+    _openai_like(12, "API2GPT", "https://api.api2gpt.com"),
+    _openai_like(13, "AIGC2D", "https://api.aigc2d.com"),
+    _no_adaptor(14, "Anthropic", "anthropic", "https://api.anthropic.com", "the Messages form"),
+    _no_adaptor(15, "Baidu", "baidu", "https://aip.baidubce.com", "Wenxin's first form"),
+    _no_adaptor(16, "Zhipu", "zhipu", "https://open.bigmodel.cn", "Zhipu's v3 form"),
+    Row(
+        17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
+        embedding="/compatible-mode/v1/embeddings", reasoning_field="reasoning_content",
+    ),
+    _no_adaptor(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", "Spark's websocket form"),
+    Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
+    Row(
+        20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED,
+        suffixes="openrouter", reasoning_field="reasoning",
+    ),
+    _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
+    Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
+    _no_adaptor(23, "Tencent", "tencent", "https://hunyuan.tencentcloudapi.com", "Tencent Cloud's form"),
+    _no_adaptor(24, "Gemini", "google", "https://generativelanguage.googleapis.com", "the Gemini form"),
+    Row(
+        25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
+        fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
+    ),
+    Row(
+        26, "ZhipuV4", "zhipu", "https://open.bigmodel.cn", chat="/api/paas/v4/chat/completions",
+        embedding="/api/paas/v4/embeddings", clamp_top_p=True, reasoning_field="reasoning_content",
+    ),
+    Row(
+        27, "Perplexity", "perplexity", "https://api.perplexity.ai", chat="/chat/completions",
+        stream_usage=False, clamp_top_p=True, allows=_PERPLEXITY,
+    ),
+    Row(31, "LingYiWanWu", "lingyiwanwu", "https://api.lingyiwanwu.com", stream_usage=False),
+    _no_adaptor(33, "AWS", "anthropic", "", "Bedrock's form"),
+    _no_adaptor(34, "Cohere", "cohere", "https://api.cohere.ai", "Cohere's own form"),
+    _no_adaptor(35, "MiniMax", "minimax", "https://api.minimax.chat", "MiniMax's own form"),
+    _no_adaptor(36, "SunoAPI", "suno", "", _TASKS),
+    _no_adaptor(37, "Dify", "dify", "https://api.dify.ai", "Dify's own form"),
+    Row(
+        38, "Jina", "jina", "https://api.jina.ai", chat="", embedding=V1_EMBED, rerank=V1_RERANK,
+        drops=("encoding_format",),
+    ),
+    Row(
+        39, "Cloudflare", "cloudflare", "https://api.cloudflare.com",
+        chat="/client/v4/accounts/{other}/ai/v1/chat/completions",
+        embedding="/client/v4/accounts/{other}/ai/v1/embeddings",
+    ),
+    Row(
+        40, "SiliconFlow", "siliconflow", "https://api.siliconflow.cn", embedding=V1_EMBED, rerank=V1_RERANK,
+        reasoning_field="reasoning_content",
+    ),
+    _no_adaptor(41, "VertexAI", "google", "", "the Gemini form"),
+    Row(
+        42, "Mistral", "mistral", "https://api.mistral.ai", embedding=V1_EMBED, chat_form="mistral.chat",
+        stream_usage=False, allows=_MISTRAL, plain_image_url=True, short_call_ids=True,
+    ),
+    Row(
+        43, "DeepSeek", "deepseek", "https://api.deepseek.com", suffixes="deepseek",
+        reasoning_field="reasoning_content",
+    ),
+    Row(44, "MokaAI", "moka", "https://api.moka.ai", chat="", embedding="/embeddings"),
+    Row(
+        45, "VolcEngine", "volcengine", "https://ark.cn-beijing.volces.com", chat="/api/v3/chat/completions",
+        embedding="/api/v3/embeddings", rerank="/api/v3/rerank", bots="/api/v3/bots/chat/completions",
+        suffixes="volc", reasoning_field="reasoning_content",
+    ),
+    Row(
+        46, "BaiduV2", "baidu", "https://qianfan.baidubce.com", chat="/v2/chat/completions",
+        embedding="/v2/embeddings", rerank="/v2/rerank", auth="baidu", suffixes="baidu",
+        reasoning_field="reasoning_content",
+    ),
+    Row(
+        47, "Xinference", "xinference", "", embedding=V1_EMBED, rerank=V1_RERANK, auth="bearer-optional",
+        stream_usage=False,
+    ),
+    Row(
+        48, "xAI", "xai", "https://api.x.ai", suffixes="xai", max_tokens_name="max_completion_tokens",
+        reasoning_field="reasoning_content",
+    ),
+    _no_adaptor(49, "Coze", "coze", "https://api.coze.cn", "Coze's own form"),
+    _no_adaptor(50, "Kling", "kling", "https://api.klingai.com", _TASKS),
+    _no_adaptor(51, "Jimeng", "jimeng", "https://visual.volcengineapi.com", _TASKS),
+    _no_adaptor(52, "Vidu", "vidu", "https://api.vidu.cn", _TASKS),
+    _oai(53, "Submodel", "submodel", "https://llm.submodel.ai", ""),
+    _no_adaptor(54, "DoubaoVideo", "volcengine", "https://ark.cn-beijing.volces.com", _TASKS),
+    _no_adaptor(55, "Sora", "openai", "https://api.openai.com", _TASKS),
+    _no_adaptor(56, "Replicate", "replicate", "https://api.replicate.com", "Replicate's predictions"),
+    _gone(57, "Codex", "openai", "https://chatgpt.com", "Codex subscriptions are for persons, not gateways."),
+    _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
+    Row(
+        1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
+        auth="bearer-optional", reasoning_field="reasoning_content",
+    ),
+    _oai(1001, "Groq", "groq", "https://api.groq.com/openai", ""),
+    Row(1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK),
+    _oai(1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference"),
+    _oai(1004, "Cerebras", "cerebras", "https://api.cerebras.ai", ""),
+    _oai(1005, "SambaNova", "sambanova", "https://api.sambanova.ai"),
+    _oai(1006, "NVIDIA NIM", "nvidia", "https://integrate.api.nvidia.com"),
+    _oai(1007, "Hugging Face", "huggingface", "https://router.huggingface.co", ""),
+    Row(
+        1008, "GitHub Models", "github", "https://models.github.ai", chat="/inference/chat/completions",
+        embedding="/inference/embeddings", token_families=True,
+    ),
+    _oai(1009, "Vercel AI Gateway", "vercel", "https://ai-gateway.vercel.sh"),
+    Row(
+        1010, "DeepInfra", "deepinfra", "https://api.deepinfra.com", chat="/v1/openai/chat/completions",
+        embedding="/v1/openai/embeddings",
+    ),
+    _oai(1011, "Hyperbolic", "hyperbolic", "https://api.hyperbolic.xyz", ""),
+    Row(
+        1012, "Novita", "novita", "https://api.novita.ai", chat="/openai/v1/chat/completions",
+        embedding="/openai/v1/embeddings", rerank="/openai/v1/rerank",
+    ),
+    _oai(1013, "Nebius", "nebius", "https://api.studio.nebius.com"),
+    _local(1014, "vLLM", "http://localhost:8000", V1_RERANK),
+    _local(1015, "SGLang", "http://localhost:30000", V1_RERANK),
+    _local(1016, "LM Studio", "http://localhost:1234"),
+    _local(1017, "llama.cpp", "http://localhost:8080", V1_RERANK),
+    Row(
+        1018, "Databricks", "databricks", "", chat="/serving-endpoints/{model}/invocations",
+        embedding="/serving-endpoints/{model}/invocations",
+    ),
+    _oai(1019, "StepFun", "stepfun", "https://api.stepfun.com", ""),
+    _oai(1020, "Baichuan", "baichuan", "https://api.baichuan-ai.com"),
+    _oai(1021, "Hunyuan", "tencent", "https://api.hunyuan.cloud.tencent.com"),
+    Row(1022, "Voyage", "voyage", "https://api.voyageai.com", chat="", embedding=V1_EMBED, rerank=V1_RERANK),
+)  # fmt: skip
+"""All rows, by number."""
+
+PLANS = {
+    "glm-coding-plan": "https://open.bigmodel.cn/api/coding/paas/v4",
+    "glm-coding-plan-international": "https://api.z.ai/api/coding/paas/v4",
+    "kimi-coding-plan": "https://api.kimi.com/coding/v1",
+    "doubao-coding-plan": "https://ark.cn-beijing.volces.com/api/coding/v3",
+}
+"""Plans written as the base address (types 25, 26, 45): where chat lives, less /chat/completions."""
