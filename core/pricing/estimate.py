@@ -1,0 +1,60 @@
+"""What a request may cost at most, before any vendor is asked."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, localcontext
+from typing import Any
+
+from isthmus.v1 import chat_pb2
+
+from core.pricing.price import EXACT, QUOTA_PER_UNIT, resolve
+from core.pricing.tables import PriceTables
+from core.state.options import Options
+
+BYTES_PER_TOKEN = 3
+"""UTF-8 bytes a token holds at least, on average: English has 4 to 5, Chinese 3 to 4, code about 3.5."""
+MEDIA_TOKENS = {"image": 1560, "audio": 256, "video": 8192, "file": 4096}
+"""Tokens held for a medium whose size in tokens nobody has counted (New API's figures; images three times 520)."""
+
+
+def estimate_prompt(canonical: Any, native_bytes: int = 0) -> int:
+    """Input tokens, from above: text by its bytes, media by fixed figures."""
+    size: int = canonical.ByteSize()
+    if not isinstance(canonical, chat_pb2.ChatRequest):
+        return size // BYTES_PER_TOKEN + 8
+    media = 0
+    for message in canonical.messages:
+        for part in message.parts:
+            kind = part.WhichOneof("kind")
+            if kind in MEDIA_TOKENS:
+                media += MEDIA_TOKENS[kind]
+                size -= part.ByteSize()
+    return max(size, 0) // BYTES_PER_TOKEN + media + 8
+
+
+def reserve_units(
+    prompt_tokens: int,
+    max_output: int,
+    candidates: int,
+    model: str,
+    tables: PriceTables,
+    user_group: str,
+    using_group: str,
+    options: Options,
+) -> int:
+    """Units to hold: the prompt at its dearest input price, and max_output of each choice at the output price.
+
+    Without max_output PreConsumedQuota tokens of output are held; a stream that
+    outgrows them holds more as it goes. Free models hold nothing. Raises PriceNotSet.
+    """
+    rates = resolve(model, tables, user_group, using_group)
+    with localcontext(EXACT):
+        if rates.price is not None:
+            return int((rates.price * QUOTA_PER_UNIT * rates.group_ratio).to_integral_value(ROUND_CEILING))
+        each = rates.model_ratio * rates.group_ratio
+        if not each:
+            return 0
+        dearest = max(1, rates.cache_ratio, rates.create_cache_ratio, rates.image_ratio)
+        output = (max_output or options.pre_consumed_quota) * max(1, candidates)
+        units = (prompt_tokens * dearest + output * rates.completion_ratio) * each
+        return max(1, int(units.to_integral_value(ROUND_CEILING)))

@@ -1,0 +1,197 @@
+"""The order in which channels are tried: groups, priorities, weights, health. Pure but for the health it is given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound, NoChannel
+from core.routing.health import Health
+from core.state.types import Channel, ChannelKey, Principal, Snapshot, Tier
+from core.vendors.registry import vendor
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A channel, one of its keys, and the group it was found in."""
+
+    channel: Channel
+    key: ChannelKey
+    group: str
+
+
+class Plan:
+    """Gives candidates one after the other; failed() rules one out for this request."""
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[str, tuple[Tier, ...]]],
+        tries: int,
+        health: Health,
+        rng: random.Random,
+        native_form: str = "",
+        cross_group: bool = False,
+    ) -> None:
+        self._groups = groups
+        self._tries = tries
+        self._health = health
+        self._rng = rng
+        self._native_form = native_form
+        self._cross_group = cross_group
+        self._group = 0
+        self._tier = 0
+        self._count = 0
+        self._used: set[tuple[int, int]] = set()
+        self._used_channels: set[int] = set()
+
+    @property
+    def group(self) -> str:
+        """The group the next candidate comes from."""
+        return self._groups[min(self._group, len(self._groups) - 1)][0]
+
+    def failed(self, candidate: Candidate) -> None:
+        """Rules out a channel's key for the rest of the request."""
+        self._used.add((candidate.channel.id, candidate.key.index))
+        self._used_channels.add(candidate.channel.id)
+
+    def next(self, now: float) -> Candidate | None:
+        """The next candidate; None when the tries are used up or nothing is left."""
+        while self._group < len(self._groups):
+            if self._count >= self._tries:
+                if not self._cross_group:
+                    return None
+                self._next_group()
+                continue
+            name, tiers = self._groups[self._group]
+            candidate = self._pick(name, tiers, now)
+            if candidate is not None:
+                self._count += 1
+                self._tier = min(self._tier + 1, len(tiers) - 1)
+                return candidate
+            if not self._cross_group and self._count:
+                return None
+            self._next_group()
+        return None
+
+    def _next_group(self) -> None:
+        self._group += 1
+        self._tier = 0
+        self._count = 0
+
+    def _pick(self, group: str, tiers: tuple[Tier, ...], now: float) -> Candidate | None:
+        """From this tier on down, then from above: fresh channels that are well, then fresh keys, then the soonest free."""
+        order = [*tiers[self._tier :], *reversed(tiers[: self._tier])]
+        for fresh_only in (True, False):
+            for tier in order:
+                ready = [
+                    (channel, keys)
+                    for channel in tier.channels
+                    if not (fresh_only and channel.id in self._used_channels)
+                    and (keys := self._keys(channel, now))
+                ]
+                if ready:
+                    channel, keys = self._weigh(ready)
+                    return Candidate(channel, self._key(channel, keys), group)
+        resting = [
+            (self._health.free_at(channel.id, key.index), place, channel, key)
+            for place, tier in enumerate(order)
+            for channel in tier.channels
+            for key in channel.keys
+            if (channel.id, key.index) not in self._used
+        ]
+        if not resting:
+            return None
+        _, _, channel, key = min(resting, key=lambda item: item[:2])
+        return Candidate(channel, key, group)
+
+    def _keys(self, channel: Channel, now: float) -> list[ChannelKey]:
+        return [
+            key
+            for key in channel.keys
+            if (channel.id, key.index) not in self._used and self._health.available(channel.id, key.index, now)
+        ]
+
+    def _weigh(self, ready: list[tuple[Channel, list[ChannelKey]]]) -> tuple[Channel, list[ChannelKey]]:
+        if self._native_form:
+            same = [item for item in ready if _speaks(item[0], self._native_form)]
+            ready = same or ready
+        if len(ready) == 1:
+            return ready[0]
+        total = sum(channel.weight for channel, _ in ready)
+        if total == 0:
+            return ready[self._rng.randrange(len(ready))]
+        point = self._rng.randrange(total)
+        for item in ready:
+            point -= item[0].weight
+            if point < 0:
+                return item
+        raise AssertionError("the weights add up to more than their sum")
+
+    def _key(self, channel: Channel, keys: list[ChannelKey]) -> ChannelKey:
+        if len(keys) == 1:
+            return keys[0]
+        if channel.multi_key_mode == "polling":
+            turn = _turns.get(channel.id, 0)
+            _turns[channel.id] = turn + 1
+            return keys[turn % len(keys)]
+        return keys[self._rng.randrange(len(keys))]
+
+
+_turns: dict[int, int] = {}
+"""Whose turn it is in polling channels; one small number a channel."""
+
+
+def _speaks(channel: Channel, form: str) -> bool:
+    row = vendor(channel.type)
+    return row is not None and any(
+        known.name == form for forms in (row.chat, row.embedding, row.rerank) for known in forms
+    )
+
+
+def make_plan(
+    snapshot: Snapshot,
+    principal: Principal,
+    model: str,
+    native_form: str,
+    health: Health,
+    rng: random.Random,
+    now: float,
+    group: str = "",
+) -> Plan:
+    """The plan of a request.
+
+    Raises ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound
+    (nobody serves it in any group), NoChannel (nobody the caller may use).
+    """
+    options = snapshot.options
+    form = native_form if options.prefer_same_dialect else ""
+    key = principal.key
+    wanted = group or (key.group if key is not None and key.group else principal.account.group)
+    if principal.pinned_channel_id:
+        return _pinned(snapshot, principal, wanted, health, rng)
+    usable = options.usable(principal.account.group)
+    if wanted == AUTO:
+        names = [name for name in options.auto_groups if name in usable]
+    elif wanted not in usable or (wanted not in options.group_names and wanted != principal.account.group):
+        raise GroupNotAllowed(f"The group {wanted} may not be used.")
+    else:
+        names = [wanted]
+    if key is not None and key.models is not None and model not in key.models:
+        raise ModelNotAllowed(param="model")
+    groups = [(name, tiers) for name in names if (tiers := snapshot.abilities.get(name, {}).get(model))]
+    if not groups:
+        if any(model in served for served in snapshot.abilities.values()):
+            raise NoChannel(f"No channel serves the model {model} in the group {wanted}.", param="model")
+        raise ModelNotFound(f"The model {model} does not exist, or nobody serves it here.", param="model")
+    cross = wanted == AUTO and key is not None and key.cross_group_retry
+    return Plan(groups, options.retry_times + 1, health, rng, form, cross)
+
+
+def _pinned(snapshot: Snapshot, principal: Principal, group: str, health: Health, rng: random.Random) -> Plan:
+    channel = snapshot.channels.get(principal.pinned_channel_id)
+    if channel is None:
+        raise ChannelPinRefused()
+    return Plan([(group, (Tier(0, (channel,)),))], 1, health, rng)

@@ -1,0 +1,216 @@
+"""Options: what administrators set, with New API's names and defaults, typed for the relay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import InvalidRequest
+
+JSON_MAPS = frozenset(
+    {
+        "ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ImageRatio", "AudioRatio",
+        "AudioCompletionRatio", "ModelPrice", "GroupRatio", "GroupGroupRatio", "UserUsableGroups", "TopupGroupRatio",
+        "ModelRequestRateLimitGroup", "group_ratio_setting.group_special_usable_group",
+    }
+)  # fmt: skip
+"""Options whose value is a JSON object."""
+
+DEFAULTS: Mapping[str, str] = {
+    "PasswordLoginEnabled": "true", "PasswordRegisterEnabled": "true", "RegisterEnabled": "true",
+    "EmailVerificationEnabled": "false", "SystemName": "Isthmus", "Logo": "", "Footer": "", "Notice": "", "About": "",
+    "HomePageContent": "", "ServerAddress": "", "TopUpLink": "", "ChatLink": "", "ChatLink2": "",
+    "DemoSiteEnabled": "false", "SelfUseModeEnabled": "false", "DefaultCollapseSidebar": "false",
+    "HeaderNavModules": "", "SidebarModulesAdmin": "", "general_setting.docs_link": "",
+    "QuotaForNewUser": "0", "QuotaForInviter": "0", "QuotaForInvitee": "0", "QuotaRemindThreshold": "1000",
+    "PreConsumedQuota": "500", "QuotaPerUnit": "500000", "DisplayInCurrencyEnabled": "true",
+    "DisplayTokenStatEnabled": "true", "Price": "7.3", "USDExchangeRate": "7.3", "MinTopUp": "1",
+    "GroupRatio": '{"default":1,"vip":1,"svip":1}', "GroupGroupRatio": "{}",
+    "UserUsableGroups": '{"default":"Default group","vip":"VIP group"}', "AutoGroups": '["default"]',
+    "DefaultUseAutoGroup": "false", "ExposeRatioEnabled": "false",
+    "group_ratio_setting.group_special_usable_group": "{}", "token_setting.max_user_tokens": "1000",
+    "ModelRatio": "", "CompletionRatio": "", "CacheRatio": "", "CreateCacheRatio": "", "ImageRatio": "",
+    "AudioRatio": "", "AudioCompletionRatio": "", "ModelPrice": "",
+    "RetryTimes": "0", "AutomaticDisableChannelEnabled": "false", "AutomaticEnableChannelEnabled": "false",
+    "ChannelDisableThreshold": "5", "AutomaticDisableStatusCodes": "401",
+    "AutomaticDisableKeywords": (
+        "Your credit balance is too low\nThis organization has been disabled.\nYou exceeded your current quota\n"
+        "Permission denied\nThe security token included in the request is invalid\nOperation not allowed\n"
+        "Your account is not authorized"
+    ),
+    "AutomaticRetryStatusCodes": "100-199,300-399,401-407,409-499,500-503,505-523,525-599",
+    "ModelRequestRateLimitEnabled": "false", "ModelRequestRateLimitCount": "0",
+    "ModelRequestRateLimitSuccessCount": "1000", "ModelRequestRateLimitDurationMinutes": "1",
+    "ModelRequestRateLimitGroup": "{}", "CheckSensitiveEnabled": "true", "CheckSensitiveOnPromptEnabled": "true",
+    "SensitiveWords": "test_sensitive", "LogConsumeEnabled": "true", "DataExportEnabled": "true",
+    "quota_setting.enable_free_model_pre_consume": "true", "isthmus.prefer_same_dialect": "false",
+}  # fmt: skip
+"""Every option this version reads or shows, with its default as text; price maps: empty means the built-in table."""
+
+PUBLIC = frozenset(
+    {
+        "SystemName", "Logo", "Footer", "Notice", "About", "HomePageContent", "ServerAddress", "TopUpLink",
+        "ChatLink", "ChatLink2", "DemoSiteEnabled", "SelfUseModeEnabled", "DefaultCollapseSidebar",
+        "HeaderNavModules", "SidebarModulesAdmin", "general_setting.docs_link", "QuotaPerUnit", "Price",
+        "USDExchangeRate", "DisplayInCurrencyEnabled", "PasswordLoginEnabled", "PasswordRegisterEnabled",
+        "RegisterEnabled", "EmailVerificationEnabled", "DefaultUseAutoGroup",
+    }
+)  # fmt: skip
+"""Options that anyone may read."""
+
+SECRET_ENDINGS = ("Token", "Secret", "Key", "secret", "api_key")
+TRUE, FALSE = "true", "false"
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option is never returned (New API's rule, by the end of its name)."""
+    return name.endswith(SECRET_ENDINGS)
+
+
+def status_set(text: str) -> frozenset[int]:
+    """Status codes of "401-407,429". Raises ValueError."""
+    found: set[int] = set()
+    for piece in filter(None, (part.strip() for part in text.split(","))):
+        first, _, last = piece.partition("-")
+        low, high = int(first), int(last or first)
+        if not 100 <= low <= high <= 599:
+            raise ValueError(f"{piece} is no range of status codes")
+        found.update(range(low, high + 1))
+    return frozenset(found)
+
+
+def validate(name: str, value: str) -> None:
+    """Raises InvalidRequest where a value does not fit its option; unknown options are refused."""
+    if name not in DEFAULTS:
+        raise InvalidRequest(f"There is no option {name}.", param="key")
+    default = DEFAULTS[name]
+    try:
+        if default in (TRUE, FALSE):
+            if value not in (TRUE, FALSE):
+                raise ValueError("true or false is wanted")
+        elif name in JSON_MAPS:
+            parsed = json.loads(value or "{}")
+            if not isinstance(parsed, dict):
+                raise ValueError("a JSON object is wanted")
+            if name.endswith("Ratio") and name != "GroupGroupRatio" or name == "ModelPrice":
+                for entry, number in parsed.items():
+                    if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+                        raise ValueError(f"{entry} needs a number of 0 or more")
+        elif name == "AutoGroups":
+            if not isinstance(json.loads(value), list):
+                raise ValueError("a JSON array is wanted")
+        elif name.endswith("StatusCodes"):
+            status_set(value)
+        elif default.isdecimal() and int(value) < 0:
+            raise ValueError("a number of 0 or more is wanted")
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}", param="value") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options as requests read them. raw holds every option's text, defaults filled in."""
+
+    raw: Mapping[str, str]
+    retry_times: int
+    retry_statuses: frozenset[int]
+    automatic_disable_channel: bool
+    disable_statuses: frozenset[int]
+    disable_keywords: tuple[str, ...]
+    pre_consumed_quota: int
+    free_model_pre_consume: bool
+    self_use_mode: bool
+    usable_groups: Mapping[str, str]
+    special_usable_groups: Mapping[str, Mapping[str, str]]
+    group_names: frozenset[str]
+    auto_groups: tuple[str, ...]
+    prompt_words: tuple[str, ...]
+    rate_limit_enabled: bool
+    rate_limit_count: int
+    rate_limit_success: int
+    rate_limit_minutes: int
+    rate_limit_groups: Mapping[str, tuple[int, int]]
+    prefer_same_dialect: bool
+    max_user_tokens: int
+    quota_for_new_user: int
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, rows: Mapping[str, str]) -> Options:
+        """From the options table. Never raises: a bad value keeps its default and is named in problems."""
+        raw = dict(DEFAULTS)
+        problems = []
+        for name, value in rows.items():
+            if name not in DEFAULTS:
+                raw[name] = value
+                continue
+            try:
+                validate(name, value)
+                raw[name] = value
+            except InvalidRequest as error:
+                problems.append(error.message)
+
+        def on(name: str) -> bool:
+            return raw[name] == TRUE
+
+        def whole(name: str) -> int:
+            try:
+                return int(raw[name])
+            except ValueError:
+                return int(DEFAULTS[name])
+
+        def table(name: str) -> dict[str, Any]:
+            return dict(json.loads(raw[name] or "{}"))
+
+        words = raw["SensitiveWords"] if on("CheckSensitiveEnabled") and on("CheckSensitiveOnPromptEnabled") else ""
+        return cls(
+            raw=raw,
+            retry_times=whole("RetryTimes"),
+            retry_statuses=status_set(raw["AutomaticRetryStatusCodes"]),
+            automatic_disable_channel=on("AutomaticDisableChannelEnabled"),
+            disable_statuses=status_set(raw["AutomaticDisableStatusCodes"]),
+            disable_keywords=_lines(raw["AutomaticDisableKeywords"]),
+            pre_consumed_quota=whole("PreConsumedQuota"),
+            free_model_pre_consume=on("quota_setting.enable_free_model_pre_consume"),
+            self_use_mode=on("SelfUseModeEnabled"),
+            usable_groups={str(k): str(v) for k, v in table("UserUsableGroups").items()},
+            special_usable_groups={
+                str(k): {str(a): str(b) for a, b in v.items()}
+                for k, v in table("group_ratio_setting.group_special_usable_group").items()
+                if isinstance(v, dict)
+            },
+            group_names=frozenset(table("GroupRatio")),
+            auto_groups=tuple(str(group) for group in json.loads(raw["AutoGroups"])),
+            prompt_words=_lines(words),
+            rate_limit_enabled=on("ModelRequestRateLimitEnabled"),
+            rate_limit_count=whole("ModelRequestRateLimitCount"),
+            rate_limit_success=whole("ModelRequestRateLimitSuccessCount"),
+            rate_limit_minutes=max(1, whole("ModelRequestRateLimitDurationMinutes")),
+            rate_limit_groups={
+                str(group): (int(pair[0]), int(pair[1]))
+                for group, pair in table("ModelRequestRateLimitGroup").items()
+                if isinstance(pair, list) and len(pair) == 2
+            },
+            prefer_same_dialect=on("isthmus.prefer_same_dialect"),
+            max_user_tokens=whole("token_setting.max_user_tokens"),
+            quota_for_new_user=whole("QuotaForNewUser"),
+            problems=tuple(problems),
+        )
+
+    def usable(self, user_group: str) -> frozenset[str]:
+        """The groups an account of this group may use: the usable ones, changed by the special ones, and its own."""
+        found = set(self.usable_groups)
+        for name in self.special_usable_groups.get(user_group, {}):
+            if name.startswith("-:"):
+                found.discard(name[2:])
+            else:
+                found.add(name.removeprefix("+:"))
+        found.add(user_group)
+        return frozenset(found)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    """Non-empty lines, in lower case."""
+    return tuple(line.strip().lower() for line in text.splitlines() if line.strip())

@@ -1,0 +1,220 @@
+"""State: the snapshot and the caches of one worker, kept fresh by the change feed."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import time
+from typing import Final, TypeAlias
+
+from cachetools import TTLCache
+
+from core.settings import CoreSettings
+from core.state import snapshot
+from core.state.types import Account, Channel, Key, Snapshot
+from core.store import changes, models
+from core.store.store import Store
+
+logger = logging.getLogger("isthmus.state")
+
+KEYS_MOST = 50_000
+MISSES_MOST = 20_000
+ACCOUNTS_MOST = 50_000
+TTL_SECONDS = 300.0
+"""Longest a cached key or account is believed, should the feed be missed."""
+BACKOFF_MOST = 5.0
+
+
+class Missing:
+    """The type of MISSING."""
+
+
+MISSING: Final = Missing()
+"""peek_key() does not know: ask find_key()."""
+
+Found: TypeAlias = tuple[Account, Key]
+
+
+def account_of(row: models.User) -> Account:
+    """An account as requests read it."""
+    try:
+        setting = json.loads(row.setting or "{}")
+    except ValueError:
+        setting = {}
+    return Account(
+        id=row.id,
+        username=row.username,
+        role=row.role,
+        status=row.status,
+        group=row.group or "default",
+        purse_id=row.purse_id,
+        session_epoch=row.session_epoch,
+        billing_preference=setting.get("billing_preference") or "subscription_first",
+        accept_unset_price=bool(setting.get("accept_unset_model_ratio_model")),
+        record_address=bool(setting.get("record_ip_log")),
+    )
+
+
+def key_of(row: models.Token) -> Key:
+    """A key as requests read it; addresses that cannot be read allow nobody."""
+    networks = []
+    for piece in row.allow_ips.replace(",", "\n").split():
+        try:
+            networks.append(ipaddress.ip_network(piece, strict=False))
+        except ValueError:
+            networks.append(ipaddress.ip_network("255.255.255.255/32"))
+    return Key(
+        id=row.id,
+        account_id=row.user_id,
+        name=row.name,
+        status=row.status,
+        expires_at=row.expired_time,
+        purse_id=0 if row.unlimited_quota else row.purse_id,
+        models=snapshot.names(row.model_limits) if row.model_limits_enabled else None,
+        networks=tuple(networks),
+        group=row.group,
+        cross_group_retry=bool(row.cross_group_retry),
+    )
+
+
+class State:
+    """What every request reads; open() starts its own task, close() ends it."""
+
+    def __init__(self, store: Store, settings: CoreSettings) -> None:
+        self._store = store
+        self._every = settings.sync_frequency
+        self.snapshot: Snapshot
+        self._sequence = 0
+        self._version = 0
+        self._keys: TTLCache[str, Found] = TTLCache(KEYS_MOST, TTL_SECONDS)
+        self._misses: TTLCache[str, bool] = TTLCache(MISSES_MOST, TTL_SECONDS)
+        self._accounts: TTLCache[int, Account] = TTLCache(ACCOUNTS_MOST, TTL_SECONDS)
+        self._by_key: dict[int, set[str]] = {}
+        self._epoch = 0
+        """Grows with every change seen, so that a look-up that was under way meanwhile is not cached."""
+        self._task: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, store: Store, settings: CoreSettings) -> State:
+        """Loads everything, starts following the feed."""
+        state = cls(store, settings)
+        state._sequence = await store.changes.newest()
+        await state._rebuild()
+        state._task = asyncio.get_running_loop().create_task(state._follow())
+        return state
+
+    # -- keys and accounts --------------------------------------------------------------------
+
+    def peek_key(self, secret: str) -> Found | None | Missing:
+        """From the cache alone: the key, None where it is known not to exist, MISSING where nothing is known."""
+        found = self._keys.get(secret)
+        if found is not None:
+            return found
+        return None if secret in self._misses else MISSING
+
+    async def find_key(self, secret: str) -> Found | None:
+        """The key and its account; None where there is none."""
+        known = self.peek_key(secret)
+        if not isinstance(known, Missing):
+            return known
+        epoch = self._epoch
+        rows = await self._store.keys.find(secret)
+        if rows is None:
+            if epoch == self._epoch:
+                self._misses[secret] = True
+            return None
+        token, user = rows
+        found = (account_of(user), key_of(token))
+        if epoch == self._epoch:
+            if len(self._by_key) > 2 * KEYS_MOST:
+                self._forget_keys()
+            self._keys[secret] = found
+            self._by_key.setdefault(token.id, set()).add(secret)
+        return found
+
+    async def account(self, account_id: int) -> Account | None:
+        """An account by id; None where it was deleted."""
+        known = self._accounts.get(account_id)
+        if known is not None:
+            return known
+        epoch = self._epoch
+        row = await self._store.database.read(
+            lambda: models.User.select()
+            .where(models.User.id == account_id, models.User.deleted_at == 0)
+            .first()
+        )
+        if row is None:
+            return None
+        account = account_of(row)
+        if epoch == self._epoch:
+            self._accounts[account_id] = account
+        return account
+
+    async def channel(self, channel_id: int) -> Channel | None:
+        """A channel in any state, from the database; for tests of channels."""
+        rows = [row for row in await self._store.channels.all() if row.id == channel_id]
+        return snapshot.channel_of(rows[0]) if rows else None
+
+    # -- the feed -----------------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Reads the feed now."""
+        async with self._lock:
+            rebuild = False
+            while seen := await self._store.changes.since(self._sequence):
+                self._epoch += 1
+                if seen[0][0] > self._sequence + changes.KEPT:
+                    self._forget_keys()
+                    self._accounts.clear()
+                    rebuild = True
+                for _, kind, entity in seen:
+                    rebuild |= self._void(kind, entity)
+                self._sequence = seen[-1][0]
+            if rebuild:
+                await self._rebuild()
+
+    def _void(self, kind: str, entity: int) -> bool:
+        """Forgets what a change makes stale; returns whether the snapshot must be built anew."""
+        if kind == changes.KEY:
+            self._misses.clear()
+            for secret in self._by_key.pop(entity, ()):
+                self._keys.pop(secret, None)
+            return False
+        if kind == changes.ACCOUNT:
+            self._accounts.pop(entity, None)
+            for secret in [secret for secret, (account, _) in self._keys.items() if account.id == entity]:
+                self._keys.pop(secret, None)
+            return False
+        return True
+
+    def _forget_keys(self) -> None:
+        self._keys.clear()
+        self._misses.clear()
+        self._by_key.clear()
+
+    async def _rebuild(self) -> None:
+        rows = await self._store.channels.all()
+        options = await self._store.options.all()
+        self._version += 1
+        self.snapshot = await asyncio.to_thread(snapshot.build, self._version, rows, options)
+
+    async def _follow(self) -> None:
+        pause = self._every
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self.refresh()
+                pause = self._every
+            except Exception:
+                # What is known stays in force until the database answers again.
+                logger.exception("could not read the change feed", extra={"at": time.time()})
+                pause = min(max(pause, self._every) * 2, BACKOFF_MOST)
+
+    async def close(self) -> None:
+        """Ends the following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
