@@ -78,7 +78,7 @@ class LibraryAnswer:
         try:
             async with asyncio.timeout(self._timeouts.idle or None):
                 data = await self._response.body_reader.read_chunk()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library raises many kinds, all become ours
             raise failure_of(error, "body") from None
         return None if data is None else bytes(data)
 
@@ -115,7 +115,7 @@ class LibraryUpstream:
                 response = await exchange.__aenter__()
         except UpstreamFailure:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library raises many kinds, all become ours
             raise failure_of(error, "first_byte") from None
         return LibraryAnswer(exchange, response, timeouts, request.method.upper() == "HEAD")
 

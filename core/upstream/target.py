@@ -20,8 +20,11 @@ _OURS = frozenset(
         "expect",
         "accept-encoding",
         "te",
+        "proxy-connection",
+        "proxy-authorization",
+        "upgrade",
+        "trailer",
     )
-    + ("proxy-connection", "proxy-authorization", "upgrade", "trailer")
 )
 """Headers a caller does not decide: they belong to the connection."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -144,7 +144,7 @@ class WireUpstream:
             if connection is None:
                 async with asyncio.timeout(timeouts.connect or None):
                     connection = await self._connect(key, target)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - always raised again
             if slot is not None:
                 slot.release()
             raise self._told(error) from None
