@@ -63,10 +63,64 @@ class Row:
 
 
 _PERPLEXITY = frozenset(
-    ["model", "messages", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "response_format", "search_mode", "search_domain_filter", "search_recency_filter", "search_context_size", "search_after_date_filter", "search_before_date_filter", "last_updated_after_filter", "last_updated_before_filter", "return_images", "return_related_questions", "return_citations", "web_search_options", "reasoning_effort", "disable_search", "enable_search_classifier", "media_response", "search_language_filter", "stop", "stream_mode", "tools", "tool_choice"]
+    [
+        "model",
+        "messages",
+        "stream",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "frequency_penalty",
+        "presence_penalty",
+        "response_format",
+        "search_mode",
+        "search_domain_filter",
+        "search_recency_filter",
+        "search_context_size",
+        "search_after_date_filter",
+        "search_before_date_filter",
+        "last_updated_after_filter",
+        "last_updated_before_filter",
+        "return_images",
+        "return_related_questions",
+        "return_citations",
+        "web_search_options",
+        "reasoning_effort",
+        "disable_search",
+        "enable_search_classifier",
+        "media_response",
+        "search_language_filter",
+        "stop",
+        "stream_mode",
+        "tools",
+        "tool_choice",
+    ]
 )
 _MISTRAL = frozenset(
-    ["model", "messages", "stream", "max_tokens", "temperature", "top_p", "stop", "random_seed", "response_format", "tools", "tool_choice", "parallel_tool_calls", "presence_penalty", "frequency_penalty", "n", "prediction", "prompt_mode", "reasoning_effort", "metadata", "safe_prompt"]
+    [
+        "model",
+        "messages",
+        "stream",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "stop",
+        "random_seed",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "frequency_penalty",
+        "n",
+        "prediction",
+        "prompt_mode",
+        "reasoning_effort",
+        "metadata",
+        "safe_prompt",
+    ]
 )
 
 

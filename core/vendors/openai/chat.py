@@ -74,7 +74,10 @@ class OpenAIChat:
 
 
 def renamed(body: bytes, call: Call) -> bytes:
-    """A whole answer with the model's name as the client asked for it; {success, data} is opened. Raises BadAnswer."""
+    """A whole answer with the model's name as the client asked for it. Raises BadAnswer.
+
+    {success, data} (OpenRouter's enterprise envelope) is opened.
+    """
     try:
         members = {member.name: member for member in scan.members(body)}
         if "choices" not in members and "success" in members and "data" in members:

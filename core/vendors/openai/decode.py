@@ -31,15 +31,39 @@ FINISH = {
     "insufficient_system_resource": chat_pb2.FINISH_REASON_ERROR,
 }
 ANSWER = frozenset(
-    ["id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "x_groq", "timings", "error"]
+    [
+        "id",
+        "object",
+        "created",
+        "model",
+        "choices",
+        "usage",
+        "service_tier",
+        "system_fingerprint",
+        "x_groq",
+        "timings",
+        "error",
+    ]
 )
-_CHOICE = frozenset(["index", "message", "delta", "finish_reason", "logprobs", "usage", "text", "stop_reason", "matched_stop"])
+_CHOICE = frozenset(
+    ["index", "message", "delta", "finish_reason", "logprobs", "usage", "text", "stop_reason", "matched_stop"]
+)
 MESSAGE = frozenset(
-    ["role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "annotations", "audio"]
+    [
+        "role",
+        "content",
+        "refusal",
+        "reasoning_content",
+        "reasoning",
+        "tool_calls",
+        "function_call",
+        "annotations",
+        "audio",
+    ]
 )
 
 
-def finish(word: str) -> chat_pb2.FinishReason:
+def finish(word: str) -> chat_pb2.FinishReason.ValueType:
     """The vendor's word for why a choice ended."""
     return FINISH.get(word, chat_pb2.FINISH_REASON_STOP if word else chat_pb2.FINISH_REASON_UNSPECIFIED)
 
@@ -147,7 +171,7 @@ def decode(body: bytes, call: Call) -> chat_pb2.ChatResponse:
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The answer as an object; OpenRouter's enterprise envelope {success, data} is opened. Raises BadAnswer."""
+    """The answer as an object; an envelope {success, data} is opened. Raises BadAnswer."""
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -132,6 +132,6 @@ def _vector(out: embedding_pb2.EmbeddingVector, item: dict[str, Any], number: in
         return
     out.encoding = "float"
     try:
-        out.values.extend(vector)  # type: ignore[arg-type]
+        out.values.extend(vector)
     except (TypeError, ValueError):
         raise BadAnswer("a vector is not a list of numbers") from None

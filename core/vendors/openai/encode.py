@@ -27,7 +27,18 @@ _MODES = {
     tools_pb2.TOOL_CHOICE_MODE_NONE: "none",
     tools_pb2.TOOL_CHOICE_MODE_ANY: "required",
 }
-_SAMPLING = ["temperature", "top_p", "top_k", "min_p", "seed", "frequency_penalty", "presence_penalty", "repetition_penalty", "logprobs", "top_logprobs"]
+_SAMPLING = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "logprobs",
+    "top_logprobs",
+]
 _BEYOND = frozenset({"top_k", "min_p", "repetition_penalty"})
 
 
@@ -120,9 +131,11 @@ def _function(function: tools_pb2.FunctionTool, dropped: list[str]) -> dict[str,
         made["parameters"] = raw(function.parameters_json, "tools")
     if function.HasField("strict"):
         made["strict"] = function.strict
-    for name in ("examples_json", "response_json", "behavior"):
-        if getattr(function, name):
-            dropped.append(f"tools.function.{name}")
+    dropped.extend(
+        f"tools.function.{name}"
+        for name in ("examples_json", "response_json", "behavior")
+        if getattr(function, name)
+    )
     return made
 
 
@@ -144,9 +157,11 @@ def _server_tool(
             nested = place if "approximate" in place else {"type": "approximate", "approximate": inner}
             options["user_location"] = nested
         body["web_search_options"] = options
-        for name in ("allowed_domains", "blocked_domains", "max_uses"):
-            if getattr(tool, name):
-                dropped.append(f"tools.web_search.{name}")
+        dropped.extend(
+            f"tools.web_search.{name}"
+            for name in ("allowed_domains", "blocked_domains", "max_uses")
+            if getattr(tool, name)
+        )
     else:
         dropped.append(f"tools.{tool.kind or 'server'}")
 
@@ -169,7 +184,7 @@ def _tool_choice(choice: tools_pb2.ToolChoice, custom: set[str]) -> Any:
 def _sampling(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dropped: list[str]) -> None:
     sampling = request.sampling
     for name in _SAMPLING:
-        if not sampling.HasField(name):
+        if not sampling.HasField(name):  # type: ignore[arg-type]
             continue
         if name in _BEYOND and row.token_families:
             dropped.append(f"sampling.{name}")
@@ -197,9 +212,7 @@ def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: lis
         body["reasoning_effort"] = effort
     if reasoning.HasField("budget_tokens"):
         dropped.append("reasoning.budget_tokens")
-    for name in ("summary", "context"):
-        if getattr(reasoning, name):
-            dropped.append(f"reasoning.{name}")
+    dropped.extend(f"reasoning.{name}" for name in ("summary", "context") if getattr(reasoning, name))
     if reasoning.HasField("include_thoughts"):
         dropped.append("reasoning.include_thoughts")
     if DIALECT in reasoning.extensions.by_dialect:
@@ -266,9 +279,17 @@ def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dropped
         texts = [part.text.text for part in request.prediction if part.HasField("text")]
         content = texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
         body["prediction"] = {"type": "content", "content": content}
-    for name in ("previous_response_id", "conversation_id", "truncation", "container", "continuation_token"):
-        if getattr(state, name):
-            dropped.append(f"state.{name}")
+    dropped.extend(
+        f"state.{name}"
+        for name in (
+            "previous_response_id",
+            "conversation_id",
+            "truncation",
+            "container",
+            "continuation_token",
+        )
+        if getattr(state, name)
+    )
     if state.context_management_json:
         dropped.append("state.context_management")
     if state.background:

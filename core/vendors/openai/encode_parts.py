@@ -51,14 +51,13 @@ class Messages:
         out: list[dict[str, Any]] = []
         for message in messages:
             results = [part for part in message.parts if part.HasField("tool_result")]
-            for part in results:
-                out.append(self._result(part.tool_result, part))
+            out.extend(self._result(part.tool_result, part) for part in results)
             others = [part for part in message.parts if not part.HasField("tool_result")]
             if others or not results:
                 out.append(self._message(message, others))
         return out
 
-    def _role(self, role: chat_pb2.Role) -> str:
+    def _role(self, role: chat_pb2.Role.ValueType) -> str:
         name = _ROLES.get(role, "user")
         return "system" if name == "developer" and not self._row.developer_role else name
 
@@ -133,9 +132,8 @@ class Messages:
 
     def _content(self, parts: Sequence[parts_pb2.Part]) -> Any:
         """A string where it is one plain text, else a list."""
-        if len(parts) == 1 and parts[0].HasField("text") and not parts[0].HasField("cache_mark"):
-            if not parts[0].extensions.by_dialect:
-                return parts[0].text.text
+        if len(parts) == 1 and parts[0].HasField("text") and not parts[0].extensions.by_dialect:
+            return parts[0].text.text
         pieces = [piece for part in parts for piece in self._piece(part)]
         return pieces or ""
 

@@ -12,7 +12,7 @@ MISSING = object()
 
 
 def apply(body: Any, override: Mapping[str, Any]) -> Any:
-    """The body after the override; body is changed in place. Raises ChannelError, and what return_error says."""
+    """The body after the override; body is changed in place. Raises ChannelError, InvalidRequest."""
     operations = override.get("operations")
     if not isinstance(operations, list):
         body.update(override)
@@ -34,8 +34,8 @@ def _get(body: Any, path: str) -> Any:
     for step in _steps(path):
         if isinstance(body, dict) and step in body:
             body = body[step]
-        elif isinstance(body, list) and _index(body, step) is not None:
-            body = body[_index(body, step)]
+        elif isinstance(body, list) and (at := _index(body, step)) is not None:
+            body = body[at]
         else:
             return MISSING
     return body
@@ -57,8 +57,8 @@ def _parent(body: Any, path: str, make: bool) -> tuple[Any, str]:
             if make and step not in body:
                 body[step] = {}
             body = body.get(step)
-        elif isinstance(body, list) and _index(body, step) is not None:
-            body = body[_index(body, step)]
+        elif isinstance(body, list) and (at := _index(body, step)) is not None:
+            body = body[at]
         else:
             return None, steps[-1]
     return body, steps[-1]
@@ -68,16 +68,16 @@ def _set(body: Any, path: str, value: Any) -> None:
     parent, step = _parent(body, path, True)
     if isinstance(parent, dict):
         parent[step] = value
-    elif isinstance(parent, list) and _index(parent, step) is not None:
-        parent[_index(parent, step)] = value
+    elif isinstance(parent, list) and (at := _index(parent, step)) is not None:
+        parent[at] = value
 
 
 def _delete(body: Any, path: str) -> None:
     parent, step = _parent(body, path, False)
     if isinstance(parent, dict):
         parent.pop(step, None)
-    elif isinstance(parent, list) and _index(parent, step) is not None:
-        del parent[_index(parent, step)]
+    elif isinstance(parent, list) and (at := _index(parent, step)) is not None:
+        del parent[at]
 
 
 def _ordered(left: Any, right: Any, test: Callable[[Any, Any], bool]) -> bool:

@@ -18,12 +18,26 @@ WAIT_LIMIT_MS = 24 * 3600 * 1000
 
 _MASKS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=*-]{6,}"), r"\1 ***"),
-    (re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|pplx|AIza|jina|pa|r8|fw|tgp|csk)[-_][A-Za-z0-9_*.-]{6,}"), "***"),
+    (
+        re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|pplx|jina|pa|r8|fw|tgp|csk)[-_][A-Za-z0-9_*.-]{6,}"),
+        "***",
+    ),
     (re.compile(r"\bAIza[A-Za-z0-9_-]{10,}"), "***"),
-    (re.compile(r"(?i)\b((?:api[-_ ]?key|access[-_ ]?token|token|secret|password)\s*[=:]\s*)[\"']?[^\s\"',;&]{6,}"), r"\1***"),
+    (
+        re.compile(
+            r"(?i)\b((?:api[-_ ]?key|access[-_ ]?token|token|secret|password)\s*[=:]\s*)[\"']?[^\s\"',;&]{6,}"
+        ),
+        r"\1***",
+    ),
     (re.compile(r"(?i)\b(?:https?|wss?|socks5h?|grpc)://[^\s\"'<>)\]]+"), "[address]"),
     (re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?::\d{1,5})?(?![\d.])"), "[address]"),
-    (re.compile(r"(?<![\w:])(?:\[(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}\](?::\d{1,5})?|(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f]{1,4})(?![\w:])"), "[address]"),
+    (
+        re.compile(
+            r"(?<![\w:])(?:\[(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}\](?::\d{1,5})?"
+            r"|(?:[0-9A-Fa-f]{1,4}:){3,7}[0-9A-Fa-f]{1,4})(?![\w:])"
+        ),
+        "[address]",
+    ),
     (
         re.compile(
             r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+(?:com|net|org|io|ai|cn|dev|app|cloud|co|xyz|local|internal|lan|"
@@ -37,7 +51,7 @@ _TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 _TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
 _TRY_AGAIN = re.compile(
     r"(?i)(?:try again|retry|available|reset[s]?)(?: again)?(?: in| after)\s+((?:\d+(?:\.\d+)?\s*"
-    r"(?:ms|milliseconds?|h(?:ours?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\b?\s*)+)"
+    r"(?:ms|milliseconds?|h(?:ours?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\s*)+)"
 )
 _DURATION = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)")
 _UNITS = {"ms": 1, "milli": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
@@ -154,7 +168,7 @@ def _plain(body: bytes) -> str:
 
 
 def _retry_after(headers: Mapping[str, str], message: str) -> int:
-    """Milliseconds, from Retry-After (seconds), retry-after-ms, x-ratelimit-reset*, or the words; 0: not told."""
+    """Milliseconds, from Retry-After (seconds), retry-after-ms, x-ratelimit-reset*, or words; 0: not told."""
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is None:
         seconds = _number(headers.get("retry-after", ""))

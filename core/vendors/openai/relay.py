@@ -10,7 +10,7 @@ from isthmus.v1 import common_pb2, usage_pb2
 
 from core.errors import InvalidRequest
 from core.pricing.count import Delivered
-from core.vendors.interface import BadAnswer, Call
+from core.vendors.interface import BadAnswer, Call, DeliveredText
 from core.vendors.openai import refusal, scan
 from core.vendors.openai import usage as usages
 from core.vendors.openai.sse import EVENT_LIMIT
@@ -42,7 +42,7 @@ class OpenAIRelay:
         self._finish_seen = False
         self.finished = False
         self.fault: common_pb2.Fault | None = None
-        self.delivered = Delivered(call.asked)
+        self.delivered: DeliveredText = Delivered(call.asked)
 
     @property
     def usage(self) -> usage_pb2.Usage | None:
@@ -53,9 +53,13 @@ class OpenAIRelay:
             self._usage_event = None
         return self._usage
 
+    @usage.setter
+    def usage(self, usage: usage_pb2.Usage | None) -> None:
+        self._usage_event, self._usage = None, usage
+
     def feed(self, chunk: bytes) -> bytes:
         """Whole events that may be passed on now. Raises BadAnswer where one is too long."""
-        if self.finished or self.fault is not None:
+        if self._over():
             return b""
         rest = self._rest
         if rest:
@@ -78,8 +82,8 @@ class OpenAIRelay:
         return self._block(block)
 
     def end(self) -> bytes:
-        """What is left, and the end mark where the vendor sent none. Raises BadAnswer where the stream was cut."""
-        if self.finished or self.fault is not None:
+        """What is left, and the missing end mark. Raises BadAnswer where the stream was cut."""
+        if self._over():
             return b""
         left, self._rest = bytes(self._rest), bytearray()
         out = b""
@@ -87,12 +91,15 @@ class OpenAIRelay:
             if b"[DONE]" not in left and _json(_data(left)) is None:
                 raise BadAnswer("the stream ended inside an event")
             out = self._block(left.rstrip(b"\r\n") + b"\n\n")
-        if self.finished or self.fault is not None:
+        if self._over():
             return out
         if not self._finish_seen:
             raise BadAnswer("the stream was cut")
         self.finished = True
         return out + b"data: [DONE]\n\n"
+
+    def _over(self) -> bool:
+        return self.finished or self.fault is not None
 
     def _block(self, block: bytes) -> bytes:
         """One or more whole events."""

@@ -37,7 +37,7 @@ class Changes:
 
 
 def family(row: Row, model: str) -> str:
-    """ "o", "gpt-5" or ""."""
+    """The family whose rules hold: "o", "gpt-5", or none."""
     if not row.token_families:
         return ""
     found = _FAMILY.match(model)

@@ -132,7 +132,7 @@ _KEY_TEXT = re.compile(_STRING, re.DOTALL)
 
 
 def _cut(body: bytes, known: list[Member], number: int, kept: int, start: int) -> tuple[int, int]:
-    """What to leave out for a member: with the comma before it, or, where nothing stays before it, the one after."""
+    """What to leave out for a member: with the comma before it, or, where it is the first, after."""
     member = known[number]
     if kept:
         return known[number - 1].end, member.end

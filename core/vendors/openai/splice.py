@@ -70,7 +70,7 @@ def loads(body: bytes) -> Any:
 
 
 def _with_system_prompt(raw: bytes, call: Call) -> bytes | None:
-    """The messages with the channel's system prompt: put first where there is none, before the client's if so set."""
+    """The messages with the channel's system prompt: put first, or before the client's if so set."""
     prompt = str(call.channel.setting["system_prompt"])
     try:
         messages = orjson.loads(raw)

@@ -9,7 +9,7 @@ EVENT_LIMIT = 32 << 20
 
 
 class Lines:
-    """Lines that became whole. LF, CR LF and lone CR end a line; a byte order mark at the start is skipped."""
+    """Lines that became whole. LF, CR LF and lone CR end a line; a byte order mark is skipped."""
 
     def __init__(self) -> None:
         self._rest = bytearray()

@@ -64,8 +64,6 @@ class OpenAIDecoder:
 
     def end(self) -> list[ChatEvent]:
         """What is left. Raises BadAnswer where neither [DONE] nor a finish reason came."""
-        if self.finished:
-            return []
         out = self._read(self._events.end())
         if self.finished:
             return out
@@ -162,14 +160,7 @@ class OpenAIDecoder:
         if thoughts:
             self._say(choice, "thinking", thoughts, out)
         content = delta.get("content")
-        if isinstance(content, list):
-            for piece in content:
-                if isinstance(piece, dict) and piece.get("type") == "thinking":
-                    self._say(choice, "thinking", decode.thinking_text(piece), out)
-                elif isinstance(piece, dict):
-                    self._say(choice, "text", decode.text(piece.get("text")), out)
-        elif isinstance(content, str) and content:
-            self._say(choice, "text", content, out)
+        self._content(choice, content, out)
         found = decode.logprobs(raw.get("logprobs"))
         if found is not None:
             if not content:
@@ -189,12 +180,26 @@ class OpenAIDecoder:
             event = _delta_event(choice.index, at)
             event.delta.extensions.by_dialect[decode.DIALECT] = orjson.dumps(unknown)
             out.append(event)
+        self._calls(choice, delta, out)
+
+    def _calls(self, choice: _Choice, delta: dict[str, Any], out: list[ChatEvent]) -> None:
         calls = delta.get("tool_calls")
         for number, made in enumerate(calls if isinstance(calls, list) else ()):
             if isinstance(made, dict):
                 self._call_delta(choice, made, number, out)
         if isinstance(delta.get("function_call"), dict) and not calls:
             self._call_delta(choice, {"index": 0, "function": delta["function_call"]}, 0, out)
+
+    def _content(self, choice: _Choice, content: Any, out: list[ChatEvent]) -> None:
+        """Text, or pieces of text and thinking (Mistral)."""
+        if isinstance(content, list):
+            for piece in content:
+                if isinstance(piece, dict) and piece.get("type") == "thinking":
+                    self._say(choice, "thinking", decode.thinking_text(piece), out)
+                elif isinstance(piece, dict):
+                    self._say(choice, "text", decode.text(piece.get("text")), out)
+        elif isinstance(content, str) and content:
+            self._say(choice, "text", content, out)
 
     def _open(self, choice: _Choice, kind: str, out: list[ChatEvent]) -> int:
         """The number of the open part of a kind; another kind's part ends."""
@@ -232,7 +237,7 @@ class OpenAIDecoder:
             out.append(event)
 
     def _call_delta(self, choice: _Choice, made: dict[str, Any], number: int, out: list[ChatEvent]) -> None:
-        """A piece of a call. Vendors leave out the index, reuse it for the next call, or tell the whole call again."""
+        """A piece of a call. Vendors leave out the index, reuse it, or tell the whole call again."""
         told, given = made.get("index"), decode.text(made.get("id"))
         key: object = told if isinstance(told, int) else given or ("nth", number)
         known = choice.calls.get(key)

@@ -62,11 +62,13 @@ def of_answer(answer: dict[str, Any]) -> usage_pb2.Usage | None:
 
 
 def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usage_pb2.Usage:
-    """An OpenAI-shaped usage object: the input count holds cache reads and writes, the output count reasoning.
+    """An OpenAI-shaped usage object: input counts cache reads and writes, output counts reasoning.
 
     DeepSeek: prompt_cache_hit_tokens. Moonshot and Zhipu: cached_tokens at the top or in
-    prompt_tokens_details. xAI: reasoning tokens outside completion_tokens, total says so. OpenRouter: cost in USD.
-    Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are named in corrections.
+    prompt_tokens_details. xAI: reasoning tokens outside completion_tokens, total says so.
+    OpenRouter: cost in USD.
+    Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are
+    named in corrections.
     """
     read = _Reader()
     given = read.count(raw, "prompt_tokens", "input_tokens")
