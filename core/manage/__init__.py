@@ -1,0 +1,1 @@
+"""Accounts, keys, channels, options, logs: what the management services do."""

@@ -1,0 +1,95 @@
+"""Logs and receipts: who may read which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.v1 import admin_pb2, billing_pb2, common_pb2
+
+from core.errors import RecordNotFound
+from core.services.context import Services
+from core.state.types import ROLE_ADMIN, Principal
+from core.store.models import Log
+
+PAGE_MOST = 100
+PAGE_DEFAULT = 10
+
+
+def paging(page: common_pb2.PageRequest) -> tuple[int, int, int]:
+    """Page number, rows a page, rows to leave out."""
+    size = min(page.page_size or PAGE_DEFAULT, PAGE_MOST)
+    number = max(1, page.page)
+    return number, size, (number - 1) * size
+
+
+def receipt(row: Log) -> billing_pb2.Receipt | None:
+    """The receipt of a line; None where it has none."""
+    if not row.receipt:
+        return None
+    parsed = billing_pb2.Receipt()
+    parsed.ParseFromString(bytes(row.receipt))
+    return parsed
+
+
+def entry(row: Log) -> admin_pb2.LogEntry:
+    """A line as it is told."""
+    told = admin_pb2.LogEntry(
+        id=row.id,
+        created_at=row.created_at,
+        type=row.type,
+        account_id=row.user_id,
+        username=row.username,
+        content=row.content,
+    )
+    held = receipt(row)
+    if held is not None:
+        told.receipt.CopyFrom(held)
+    return told
+
+
+async def list_logs(
+    services: Services, principal: Principal, request: admin_pb2.ListLogsRequest
+) -> admin_pb2.ListLogsResponse:
+    """Lines, newest first: the caller's own, or everybody's for administrators."""
+    number, size, offset = paging(request.page)
+    equal: dict[str, Any] = {
+        "type": int(request.type),
+        "token_name": request.key_name,
+        "model_name": request.model,
+        "channel_id": request.channel_id,
+        "group": request.group,
+        "request_id": request.request_id,
+    }
+    if request.all_accounts:
+        equal["username"] = request.username
+    else:
+        equal["user_id"] = principal.account.id
+        if principal.account.role < ROLE_ADMIN:
+            equal["channel_id"] = 0
+        if principal.key is not None:
+            equal["token_id"] = principal.key.id
+    rows, total = await services.store.logs.list(
+        offset=offset, limit=size, since=request.since, until=request.until, **equal
+    )
+    response = admin_pb2.ListLogsResponse(logs=[entry(row) for row in rows])
+    response.page.page, response.page.page_size, response.page.total = number, size, total
+    return response
+
+
+def may_read(principal: Principal, held: billing_pb2.Receipt) -> bool:
+    """A key reads its own receipts, an account its keys', administrators all."""
+    if principal.key is not None:
+        return held.key_id == principal.key.id
+    return principal.account.role >= ROLE_ADMIN or held.account_id == principal.account.id
+
+
+async def receipts(services: Services, principal: Principal, request_id: str) -> list[billing_pb2.Receipt]:
+    """The receipts of a request. Raises RecordNotFound, also where the caller may not read them."""
+    rows = await services.store.logs.by_request(request_id)
+    if not rows:
+        await services.ledger.flush()
+        rows = await services.store.logs.by_request(request_id)
+    found = [held for row in rows if (held := receipt(row)) is not None and may_read(principal, held)]
+    if not found:
+        raise RecordNotFound("There is no such receipt.")
+    return found

@@ -1,0 +1,85 @@
+"""AccessService: who calls, sign-in, the first administrator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.v1 import access_pb2, access_pb2_grpc
+
+from core.link.call import CallInfo, guarded_unary
+from core.manage import accounts
+from core.services.context import Services
+from core.state.options import PUBLIC
+from core.version import VERSION
+
+# ruff: noqa: N802 - the proto's names
+
+
+class AccessServicer(access_pb2_grpc.AccessServiceServicer):
+    """Thin: the work is in core/manage/accounts.py."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.settings = services.settings
+
+    @guarded_unary
+    async def CheckKey(self, request: access_pb2.CheckKeyRequest, info: CallInfo, context: Any) -> Any:
+        """Whether the key may be used."""
+        principal = await self._services.either(info)
+        key = principal.key
+        return access_pb2.CheckKeyResponse(
+            account_id=principal.account.id, key_id=key.id if key is not None else 0
+        )
+
+    @guarded_unary
+    async def GetStatus(self, request: access_pb2.GetStatusRequest, info: CallInfo, context: Any) -> Any:
+        """The site."""
+        raw = self._services.state.snapshot.options.raw
+        return access_pb2.GetStatusResponse(
+            set_up=await self._services.store.accounts.is_set_up(),
+            options={name: raw[name] for name in PUBLIC},
+            started=self._services.started,
+            version=VERSION,
+            database=self._services.store.database.kind,
+        )
+
+    @guarded_unary
+    async def SetUp(self, request: access_pb2.SetUpRequest, info: CallInfo, context: Any) -> Any:
+        """The first administrator."""
+        return access_pb2.SetUpResponse(account=await accounts.set_up(self._services, request))
+
+    @guarded_unary
+    async def Register(self, request: access_pb2.RegisterRequest, info: CallInfo, context: Any) -> Any:
+        """A new account."""
+        account = await accounts.register(self._services, request.username, request.password)
+        return access_pb2.RegisterResponse(account=account)
+
+    @guarded_unary
+    async def Login(self, request: access_pb2.LoginRequest, info: CallInfo, context: Any) -> Any:
+        """A session."""
+        account, session, ends = await accounts.login(
+            self._services, request.username, request.password, info.client_address
+        )
+        return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
+
+    @guarded_unary
+    async def Logout(self, request: access_pb2.LogoutRequest, info: CallInfo, context: Any) -> Any:
+        """The front forgets the session; it ends by itself."""
+        await self._services.account(info)
+        return access_pb2.LogoutResponse()
+
+    @guarded_unary
+    async def GetSelf(self, request: access_pb2.GetSelfRequest, info: CallInfo, context: Any) -> Any:
+        """The caller."""
+        principal = await self._services.account(info)
+        user = await self._services.store.accounts.get(principal.account.id)
+        return access_pb2.GetSelfResponse(account=await accounts.message(self._services, user))
+
+    @guarded_unary
+    async def RotateAccessToken(
+        self, request: access_pb2.RotateAccessTokenRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """A new access token."""
+        principal = await self._services.account(info)
+        token = await accounts.rotate_access_token(self._services, principal)
+        return access_pb2.RotateAccessTokenResponse(token=token)

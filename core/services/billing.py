@@ -1,0 +1,85 @@
+"""BillingService: receipts, balances, usage by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.v1 import billing_pb2, billing_pb2_grpc, common_pb2
+
+from core.link.call import CallInfo, guarded_unary
+from core.manage import logs
+from core.services.context import Services
+from core.state.types import ROLE_ADMIN
+
+# ruff: noqa: N802 - the proto's names
+
+
+class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
+    """Callers are keys or signed-in accounts; each reads what is its own."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.settings = services.settings
+
+    @guarded_unary
+    async def GetReceipt(self, request: billing_pb2.GetReceiptRequest, info: CallInfo, context: Any) -> Any:
+        """The receipts of a request."""
+        principal = await self._services.either(info)
+        found = await logs.receipts(self._services, principal, request.request_id[:64])
+        return billing_pb2.GetReceiptResponse(receipts=found)
+
+    @guarded_unary
+    async def ListReceipts(
+        self, request: billing_pb2.ListReceiptsRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """Receipts, newest first."""
+        principal = await self._services.either(info)
+        number, size, offset = logs.paging(request.page)
+        account_id, key_id = request.account_id, request.key_id
+        if principal.key is not None:
+            account_id, key_id = principal.account.id, principal.key.id
+        elif principal.account.role < ROLE_ADMIN:
+            account_id = principal.account.id
+        rows, total = await self._services.store.logs.list(
+            offset=offset,
+            limit=size,
+            since=request.since,
+            until=request.until,
+            user_id=account_id,
+            token_id=key_id,
+            model_name=request.model,
+        )
+        found = [held for row in rows if (held := logs.receipt(row)) is not None]
+        page = common_pb2.PageInfo(page=number, page_size=size, total=total)
+        return billing_pb2.ListReceiptsResponse(receipts=found, page=page)
+
+    @guarded_unary
+    async def GetBalance(self, request: billing_pb2.GetBalanceRequest, info: CallInfo, context: Any) -> Any:
+        """What the caller may spend."""
+        principal = await self._services.either(info)
+        response = billing_pb2.GetBalanceResponse(
+            account=await self._services.ledger.purse(principal.account.purse_id)
+        )
+        key = principal.key
+        if key is not None and key.purse_id:
+            response.key.CopyFrom(await self._services.ledger.purse(key.purse_id))
+        response.key_unlimited = key is not None and not key.purse_id
+        return response
+
+    @guarded_unary
+    async def GetKeyUsage(self, request: billing_pb2.GetKeyUsageRequest, info: CallInfo, context: Any) -> Any:
+        """What the caller's key used."""
+        principal = await self._services.key(info)
+        assert principal.key is not None
+        token = await self._services.store.keys.get(principal.key.id)
+        purse = await self._services.ledger.purse(token.purse_id)
+        left = purse.available + purse.leased
+        return billing_pb2.GetKeyUsageResponse(
+            name=token.name,
+            granted=left + token.used_quota,
+            used=token.used_quota,
+            available=left,
+            unlimited=token.unlimited_quota,
+            expires_at=token.expired_time,
+            models=sorted(principal.key.models or ()),
+        )

@@ -1,0 +1,55 @@
+"""What the management servicers need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from isthmus.v1 import admin_pb2
+
+from core.ledger.interface import Ledger
+from core.link.call import CallInfo
+from core.manage.throttle import Throttle
+from core.pipeline.authenticate import (
+    authenticate_account,
+    authenticate_key,
+    require_role,
+    try_authenticate_key,
+)
+from core.settings import CoreSettings
+from core.state.state import State
+from core.state.types import ROLE_USER, Principal
+from core.store.store import Store
+
+Tester = Callable[[int, str, bool], Awaitable[admin_pb2.TestChannelResponse]]
+
+
+@dataclass(slots=True)
+class Services:
+    """One a worker. started is Unix seconds."""
+
+    settings: CoreSettings
+    store: Store
+    state: State
+    ledger: Ledger
+    tester: Tester
+    started: int
+    throttle: Throttle = field(default_factory=Throttle)
+
+    async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:
+        """A signed-in account of at least this role. Raises SessionInvalid, RoleTooLow."""
+        principal = await authenticate_account(info, self.state, self.store, time.time())
+        require_role(principal, role)
+        return principal
+
+    async def key(self, info: CallInfo) -> Principal:
+        """The holder of an API key."""
+        now = time.time()
+        return try_authenticate_key(info, self.state, now) or await authenticate_key(info, self.state, now)
+
+    async def either(self, info: CallInfo) -> Principal:
+        """A signed-in account, or the holder of a key."""
+        if info.metadata.get("isthmus-session") or info.metadata.get("isthmus-user"):
+            return await self.account(info)
+        return await self.key(info)
