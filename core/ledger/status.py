@@ -71,10 +71,10 @@ def _read(db: Sql) -> Status:
     )
     aside = int(db.execute("SELECT count(*) FROM set_aside")[0][0])
     return Status(
-        *(int(value) for value in sums),
-        tuple(
+        *(int(value) for value in sums),  # type: ignore[arg-type]
+        journals=tuple(
             JournalState(row[0], row[1], row[2], row[3], row[4], row[5], int(row[6]), int(row[7]), row[8])
             for row in journals
         ),
-        aside,
+        set_aside=aside,
     )
