@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -178,7 +179,7 @@ class Session:
         for moved in (True, False):
             try:
                 await self.run(
-                    _aside, record, reason, moved, to=end, done=lambda _, moved=moved: posted(records, moved)
+                    _aside, record, reason, moved, to=end, done=partial(_tell, posted, records, moved)
                 )
                 return
             except Exception as error:
@@ -188,3 +189,7 @@ class Session:
 
 def _aside(db: Sql, guard: Guard, record: Record, reason: str, moved: bool) -> None:
     flush.aside(db, guard, record, reason, money=moved)
+
+
+def _tell(posted: Callable[[Sequence[Record], bool], None], records: Sequence[Record], moved: bool, _: Any) -> None:
+    posted(records, moved)
