@@ -106,14 +106,16 @@ class Connection(asyncio.Protocol):
 
     async def _wait(self, seconds: float) -> None:
         """Until something has happened, or the phase took too long."""
-        self._waiter = self._loop.create_future()
+        waiter = self._waiter = self._loop.create_future()
         if seconds > 0:
             self._arm(self._loop.time() + seconds)
         try:
-            await self._waiter
+            await waiter
         finally:
-            self._waiter = None
-            self._limit = 0.0
+            # When this runs, the next exchange may wait here already.
+            if self._waiter is waiter:
+                self._waiter = None
+                self._limit = 0.0
 
     def _arm(self, limit: float) -> None:
         """Sets the one timer. It is not moved when a wait ends: it looks at the limit when it fires."""
@@ -211,6 +213,8 @@ class Connection(asyncio.Protocol):
         reply.ended = True
         self._reply = None
         self._wake()
+        self._waiter = None
+        self._limit = 0.0
         if not self._keep or self._transport.is_closing() or self._transport.get_write_buffer_size():
             self.abort()
             return

@@ -25,8 +25,8 @@ from core.upstream.target import checked, parse_url
 
 MAX_CLIENTS = 64
 """Proxies whose connections are kept; the one used longest ago goes first."""
-READ_AHEAD = 64 << 10
-"""Bytes of a body the library may hold unread."""
+READ_AHEAD = 0
+"""Bytes of a body the library waits for before it shows the head: first events must not wait."""
 
 
 class LibraryAnswer:
@@ -169,7 +169,7 @@ def failure_of(error: Exception, phase: str) -> UpstreamFailure:
     if isinstance(error, TimeoutError):
         return TimedOut("The vendor was silent for too long.", phase)
     if isinstance(error, exceptions.ConnectError):
-        return ConnectFailed("The vendor or its proxy could not be connected.", "connect")
+        return ConnectFailed("No connection by the proxy could be made.", "connect")
     text = repr(getattr(error, "details", "")) + str(error)
     if any(word in text for word in ("invalid HTTP", "invalid chunk", "Parse", "too large", "Invalid")):
         return ProtocolBroken("The vendor's answer is not valid HTTP.", phase)
