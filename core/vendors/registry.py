@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.vendors.interface import Vendor
+from core.vendors.interface import ChatForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.embeddings import OpenAIEmbeddings
@@ -16,12 +16,13 @@ SANDBOX = 1000
 
 def _vendor(row: Row) -> Vendor:
     """The row with its code."""
+    chat: tuple[ChatForm, ...] = (OpenAIChat(row),) if row.chat else ()
     return Vendor(
         number=row.number,
         name=row.name,
         owner=row.owner,
         base_url=row.base,
-        chat=(OpenAIChat(row),) if row.chat else (),
+        chat=chat,
         embedding=(OpenAIEmbeddings(row),) if row.embedding else (),
         rerank=(JinaRerank(row),) if row.rerank else (),
         unavailable=row.unavailable,
