@@ -1,0 +1,110 @@
+"""The Sanic application: routes, request ids, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Any
+
+from sanic import Request, Sanic
+from sanic.exceptions import SanicException
+from sanic.response import HTTPResponse
+
+from front import call
+from front.errors import FrontError
+from front.relay import Relay, refusal
+from front.rest.routes import add_routes
+from front.settings import FrontSettings
+
+_numbers = itertools.count(1)
+"""Sanic wants a name of its own for every application of a process."""
+
+
+class Flight:
+    """Requests in flight, and whether new ones are turned away."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.draining = False
+        self._empty = asyncio.Event()
+
+    def began(self) -> None:
+        """Counts one."""
+        self.running += 1
+
+    def ended(self) -> None:
+        """Counts one off."""
+        self.running -= 1
+        if self.draining and self.running <= 0:
+            self._empty.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Turns new requests away, waits for those in flight."""
+        self.draining = True
+        if self.running > 0:
+            try:
+                await asyncio.wait_for(self._empty.wait(), seconds)
+            except TimeoutError:
+                return
+
+
+def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
+    """The front over a channel to a core: a LocalChannel or grpc.aio's."""
+    app: Sanic[Any, Any] = Sanic(f"isthmus-{next(_numbers)}", configure_logging=False)
+    app.config.REQUEST_MAX_SIZE = settings.max_body_mb << 20
+    app.config.REQUEST_MAX_HEADER_SIZE = settings.header_bytes
+    app.config.REQUEST_TIMEOUT = settings.request_seconds
+    app.config.RESPONSE_TIMEOUT = 24 * 3600
+    app.config.KEEP_ALIVE_TIMEOUT = 75
+    app.config.FALLBACK_ERROR_FORMAT = "json"
+    app.config.ACCESS_LOG = False
+    relay = Relay(channel, settings)
+    flight = Flight()
+    app.ctx.drain = flight.drain
+    app.ctx.flight = flight
+
+    @app.on_request
+    async def begin(request: Request) -> HTTPResponse | None:
+        request.ctx.request_id = call.new_request_id()
+        request.ctx.counted = not flight.draining
+        if flight.draining:
+            error = FrontError(
+                503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000
+            )
+            answer = refusal(error, request.ctx.request_id)
+            answer.headers["Connection"] = "close"
+            return answer
+        flight.began()
+        return None
+
+    @app.on_response
+    async def end(request: Request, response: HTTPResponse) -> None:
+        if getattr(request.ctx, "counted", False):
+            request.ctx.counted = False
+            # A stream's response hook runs when its head leaves; the counter ends with the handler instead.
+            if not isinstance(response, HTTPResponse):
+                request.ctx.counted = True
+
+    @app.signal("http.lifecycle.complete")
+    async def complete(conn_info: Any = None, **_: Any) -> None:
+        flight.ended()
+
+    @app.exception(Exception)
+    async def failed(request: Request, error: Exception) -> HTTPResponse:
+        request_id = getattr(request.ctx, "request_id", "") or call.new_request_id()
+        if isinstance(error, FrontError):
+            return refusal(error, request_id)
+        if isinstance(error, SanicException):
+            status = error.status_code
+            code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(status, "invalid_request")
+            text = {404: f"There is no route {request.method} {request.path}."}.get(status, str(error))
+            return refusal(FrontError(status, text, code=code), request_id)
+        call.logger.error("unexpected error", exc_info=error, extra={"request_id": request_id})
+        return refusal(FrontError(500, "Something went wrong inside the gateway.", code="internal_error"), request_id)
+
+    app.add_route(relay.chat_completions, "/v1/chat/completions", methods=["POST"], stream=True)
+    app.add_route(relay.embeddings, "/v1/embeddings", methods=["POST"], stream=True)
+    app.add_route(relay.models, "/v1/models", methods=["GET"])
+    app.add_route(relay.model, "/v1/models/<name:path>", methods=["GET"])
+    add_routes(app, channel, settings)
+    return app

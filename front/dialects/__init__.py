@@ -1,0 +1,1 @@
+"""Dialects: HTTP bodies to canonical messages and back. Pure."""

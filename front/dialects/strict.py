@@ -1,0 +1,84 @@
+"""Reading JSON that clients sent: strict types, limits on depth, errors that name the field."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import orjson
+
+from front.errors import FrontError, bad
+
+T = TypeVar("T")
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+DEEP = 100
+
+
+def depth_over(raw: bytes, limit: int) -> bool:
+    """Whether brackets nest deeper than the limit; strings are skipped."""
+    if raw.count(b"[") + raw.count(b"{") <= limit:
+        return False
+    depth = 0
+    for match in _BRACKETS.finditer(raw):
+        mark = match.group()
+        if mark in (b"[", b"{"):
+            depth += 1
+            if depth > limit:
+                return True
+        elif mark in (b"]", b"}"):
+            depth -= 1
+    return False
+
+
+def load_object(raw: bytes, limit: int = DEEP) -> dict[str, Any]:
+    """The body as a JSON object. Raises FrontError 400: no JSON, NaN, lone surrogates, bad UTF-8, too deep."""
+    if not raw:
+        raise bad("The request body is empty; a JSON object is wanted.")
+    if depth_over(raw, limit):
+        raise bad(f"The JSON body nests deeper than {limit} levels.")
+    try:
+        parsed = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise bad(f"The request body is not valid JSON: {str(error)[:200]}") from error
+    if not isinstance(parsed, dict):
+        raise bad("The request body must be a JSON object.")
+    return parsed
+
+
+NAMES: dict[Any, str] = {
+    str: "a string", bool: "a boolean", int: "an integer", float: "a number", dict: "an object", list: "an array",
+}  # fmt: skip
+
+
+def take(source: dict[str, Any], name: str, kind: type[T], path: str = "") -> T | None:
+    """A member of the type, taken out of the object; None where it is absent or null. Raises FrontError 400."""
+    value = source.pop(name, None)
+    if value is None:
+        return None
+    fits = isinstance(value, kind)
+    if kind is float:
+        fits = isinstance(value, int | float)
+    if isinstance(value, bool) and kind is not bool:
+        fits = False
+    if not fits:
+        raise bad(f"{path}{name} must be {NAMES.get(kind, kind.__name__)}.", f"{path}{name}")
+    return value  # type: ignore[no-any-return]
+
+
+def whole(source: dict[str, Any], name: str, least: int, most: int, path: str = "") -> int | None:
+    """An integer within bounds. Raises FrontError 400."""
+    value = take(source, name, int, path)
+    if value is not None and not least <= value <= most:
+        raise bad(f"{path}{name} must be between {least} and {most}.", f"{path}{name}")
+    return value
+
+
+def number(source: dict[str, Any], name: str, least: float, most: float) -> float | None:
+    """A number within bounds. Raises FrontError 400."""
+    value = take(source, name, float)
+    if value is not None and not least <= value <= most:
+        raise bad(f"{name} must be between {least:g} and {most:g}.", name)
+    return value
+
+
+__all__ = ["FrontError", "depth_over", "load_object", "number", "take", "whole"]

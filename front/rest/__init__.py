@@ -1,0 +1,1 @@
+"""New API's management routes: paths, payloads and replies as its clients know them."""
