@@ -38,6 +38,18 @@ class Flight:
         if self.draining and self.running <= 0:
             self._empty.set()
 
+    def counted(self, handler: Any) -> Any:
+        """The handler, counted while it runs."""
+
+        async def run(request: Request, **path: Any) -> Any:
+            self.began()
+            try:
+                return await handler(request, **path)
+            finally:
+                self.ended()
+
+        return run
+
     async def drain(self, seconds: float) -> None:
         """Turns new requests away, waits for those in flight."""
         self.draining = True
@@ -66,7 +78,6 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
     @app.on_request
     async def begin(request: Request) -> HTTPResponse | None:
         request.ctx.request_id = call.new_request_id()
-        request.ctx.counted = not flight.draining
         if flight.draining:
             error = FrontError(
                 503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000
@@ -74,20 +85,7 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
             answer = refusal(error, request.ctx.request_id)
             answer.headers["Connection"] = "close"
             return answer
-        flight.began()
         return None
-
-    @app.on_response
-    async def end(request: Request, response: HTTPResponse) -> None:
-        if getattr(request.ctx, "counted", False):
-            request.ctx.counted = False
-            # A stream's response hook runs when its head leaves; the counter ends with the handler instead.
-            if not isinstance(response, HTTPResponse):
-                request.ctx.counted = True
-
-    @app.signal("http.lifecycle.complete")
-    async def complete(conn_info: Any = None, **_: Any) -> None:
-        flight.ended()
 
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
@@ -102,9 +100,18 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
         call.logger.error("unexpected error", exc_info=error, extra={"request_id": request_id})
         return refusal(FrontError(500, "Something went wrong inside the gateway.", code="internal_error"), request_id)
 
-    app.add_route(relay.chat_completions, "/v1/chat/completions", methods=["POST"], stream=True)
-    app.add_route(relay.embeddings, "/v1/embeddings", methods=["POST"], stream=True)
-    app.add_route(relay.models, "/v1/models", methods=["GET"])
-    app.add_route(relay.model, "/v1/models/<name:path>", methods=["GET"])
-    add_routes(app, channel, settings)
+    def add(handler: Any, path: str, method: str) -> None:
+        app.add_route(
+            flight.counted(handler),
+            path,
+            methods=[method],
+            name=f"{method}-{path}".translate(str.maketrans("/<>:", "-...")),
+            stream=method not in ("GET", "HEAD"),
+        )
+
+    add(relay.chat_completions, "/v1/chat/completions", "POST")
+    add(relay.embeddings, "/v1/embeddings", "POST")
+    add(relay.models, "/v1/models", "GET")
+    add(relay.model, "/v1/models/<name:path>", "GET")
+    add_routes(add, channel, settings)
     return app

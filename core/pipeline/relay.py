@@ -124,8 +124,7 @@ class Relay:
         )
         check_words(task.canonical, exchange.snapshot.options)
         exchange.prompt_tokens = self._estimate(task)
-        candidate = plan.peek(now)
-        exchange.group = candidate.group if candidate is not None else group
+        exchange.group = plan.group
         await reserve(exchange, self.ledger, exchange.group)
         return exchange, plan
 

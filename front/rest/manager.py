@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from front.errors import FrontError, from_rpc
 from front.settings import FrontSettings
 
 COOKIE = "session"
+DISCARD_SECONDS = 5.0
+"""How long a body that nobody wants may take."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Work = Callable[[Request], Awaitable[Any]]
 
@@ -83,6 +86,12 @@ class Manager:
         self._gauge.give(taken)
         return load_object(raw)
 
+    async def _discard(self, request: Request) -> None:
+        """Reads what a route did not: a connection with an unread body cannot be used again."""
+        if request.stream is not None and request.method in ("POST", "PUT", "DELETE", "PATCH"):
+            with contextlib.suppress(FrontError):
+                await read_body(request, self.settings.anonymous_body_kb << 10, DISCARD_SECONDS, self._gauge)
+
     def route(self, work: Work) -> Callable[..., Awaitable[HTTPResponse]]:
         """A handler: what work returns becomes `data`; refusals become `success: false`."""
 
@@ -100,6 +109,8 @@ class Manager:
                 # New API tells refusals with status 200, but for callers it does not know or let in.
                 status = error.status if error.status in (401, 403, 413, 429, 500, 503) else 200
                 body = {"success": False, "message": f"{error.message} (request id: {request_id})"}
+            finally:
+                await self._discard(request)
             return HTTPResponse(
                 orjson.dumps(body), status, call.stamp({}, request_id), "application/json"
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 from isthmus.v1 import access_pb2, admin_pb2, billing_pb2
-from sanic import Request, Sanic
+from sanic import Request
 from sanic.response import HTTPResponse
 
 from front.errors import bad
@@ -343,7 +344,7 @@ class Routes:
         return Raw(HTTPResponse(orjson.dumps(body), 200, {}, "application/json"))
 
 
-def add_routes(app: Sanic[Any, Any], channel: Any, settings: FrontSettings) -> None:
+def add_routes(add: Callable[[Any, str, str], None], channel: Any, settings: FrontSettings) -> None:
     """Registers every management route that is built."""
     routes = Routes(Manager(channel, settings))
     table: tuple[tuple[str, str, Any], ...] = (
@@ -387,11 +388,4 @@ def add_routes(app: Sanic[Any, Any], channel: Any, settings: FrontSettings) -> N
         ("GET", "/v1/dashboard/billing/usage", routes.usage),
     )
     for method, path, work in table:
-        app.add_route(
-            routes.m.route(work),
-            path,
-            methods=[method],
-            name=f"{work.__name__}-{method}-{path.strip('/').replace('/', '-').translate({60: '', 62: '', 58: '-'})}",
-            stream=method != "GET",
-            strict_slashes=False,
-        )
+        add(routes.m.route(work), path, method)
