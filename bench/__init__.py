@@ -1,0 +1,1 @@
+"""Benches: the gateway beside its limits."""

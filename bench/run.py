@@ -207,7 +207,7 @@ def child(core: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextlib.contextmanager
 def nginx(vendor: str, folder: Path) -> Iterator[Target]:
-    """nginx as a reverse proxy before the vendor, one worker."""
+    """Nginx as a reverse proxy before the vendor, one worker."""
     port = free_port()
     (folder / "nginx.conf").write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
@@ -224,7 +224,9 @@ def nginx(vendor: str, folder: Path) -> Iterator[Target]:
         yield Target(base, children(process.pid), "x")
 
 
-def cases(made: House, gateway: Target, others: dict[str, Target], folder: Path, seconds: float) -> dict[str, Callable[[], Figures]]:
+def cases(
+    made: House, gateway: Target, others: dict[str, Target], folder: Path, seconds: float
+) -> dict[str, Callable[[], Figures]]:
     """Every case by name."""
     chat = "/v1/chat/completions"
 
@@ -234,7 +236,7 @@ def cases(made: House, gateway: Target, others: dict[str, Target], folder: Path,
     def streamed(model: str) -> dict[str, object]:
         return {**SMALL, "model": model, "stream": True}
 
-    table = {
+    return {
         "limit_handler": post(others["handler"], chat, SMALL),
         "limit_relay": post(others["relay"], chat, SMALL),
         "nginx": post(others["nginx"], chat, SMALL),
@@ -250,7 +252,6 @@ def cases(made: House, gateway: Target, others: dict[str, Target], folder: Path,
         "grpc_stream": lambda: grpc_case(made.grpc, gateway, True, seconds),
         "idle_1000": lambda: open_streams(gateway, "bench-idle", 1000, 8),
     }
-    return table
 
 
 def main() -> int:
@@ -269,19 +270,35 @@ def main() -> int:
     vendor = f"http://127.0.0.1:{vendor_port}"
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isthmus-bench-")))
-        process = stack.enter_context(child(LOAD_CORE, sys.executable, "-m", "bench.vendor", "--port", str(vendor_port)))
+        process = stack.enter_context(
+            child(LOAD_CORE, sys.executable, "-m", "bench.vendor", "--port", str(vendor_port))
+        )
         wait_for(vendor, process)
         others = {"nginx": stack.enter_context(nginx(vendor, folder))}
         for kind in ("handler", "relay"):
             port = free_port()
             limit = stack.enter_context(
-                child(GATEWAY_CORE, sys.executable, "-m", "bench.limits", kind, "--port", str(port), "--vendor", vendor)
+                child(
+                    GATEWAY_CORE,
+                    sys.executable,
+                    "-m",
+                    "bench.limits",
+                    kind,
+                    "--port",
+                    str(port),
+                    "--vendor",
+                    vendor,
+                )
             )
             others[kind] = Target(f"http://127.0.0.1:{port}", children(limit.pid), "x")
             wait_for(others[kind].base, limit)
         made = stack.enter_context(house(folder / "data", workers=1, sandbox=vendor))
         models = "bench-1k,bench-30k,bench-embed,bench-burst,bench-split,bench-paced,bench-idle"
-        made.manage("PUT", "/api/option/", {"key": "ModelRatio", "value": json.dumps(dict.fromkeys(models.split(","), 0.5))})
+        made.manage(
+            "PUT",
+            "/api/option/",
+            {"key": "ModelRatio", "value": json.dumps(dict.fromkeys(models.split(","), 0.5))},
+        )
         made.add_channel(models=models)
         key = made.add_key(remain_quota=90_000_000)[1]
         for pid in children(made.gateway.pid):

@@ -102,9 +102,7 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-BODY_EVENTS = [_event({"role": "assistant", "content": "word "})] + [_event({"content": "word "})] * (
-    EVENTS - 1
-)
+BODY_EVENTS = [_event({"role": "assistant", "content": "word "})] + [_event({"content": "word "})] * (EVENTS - 1)
 LAST_EVENTS = _event({}, "stop") + b"data: [DONE]\n\n"
 STREAM_END = b"0\r\n\r\n"
 BURST = STREAM_HEAD + _chunk(b"".join(BODY_EVENTS) + LAST_EVENTS) + STREAM_END

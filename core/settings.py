@@ -27,10 +27,16 @@ class CoreSettings:
         "", "Signs sessions; empty: made once and kept in the data folder.", env="SESSION_SECRET", secret=True
     )
     crypto_secret: str = setting(
-        "", "Encrypts secrets at rest; empty: made once and kept in the data folder.", env="CRYPTO_SECRET", secret=True
+        "",
+        "Encrypts secrets at rest; empty: made once and kept in the data folder.",
+        env="CRYPTO_SECRET",
+        secret=True,
     )
     front_secret: str = setting(
-        "", "What a front on another machine must show to be believed.", env="ISTHMUS_FRONT_SECRET", secret=True
+        "",
+        "What a front on another machine must show to be believed.",
+        env="ISTHMUS_FRONT_SECRET",
+        secret=True,
     )
     grpc_host: str = setting("127.0.0.1", "Address of the gRPC port.", env="ISTHMUS_GRPC_HOST")
     grpc_port: int = setting(3001, "The gRPC port; 0: none.", env="ISTHMUS_GRPC_PORT")
@@ -40,7 +46,9 @@ class CoreSettings:
         "What an answer waits for: os (survives kill -9), group (fdatasync: survives power loss), database.",
         env="ISTHMUS_JOURNAL_SAFETY",
     )
-    journal_limit_mb: int = setting(256, "Unflushed journal after which requests get 503.", env="ISTHMUS_JOURNAL_LIMIT_MB")
+    journal_limit_mb: int = setting(
+        256, "Unflushed journal after which requests get 503.", env="ISTHMUS_JOURNAL_LIMIT_MB"
+    )
     sync_frequency: float = setting(0.5, "Seconds between polls of the change feed.", env="ISTHMUS_SYNC_SECONDS")
     relay_timeout: float = setting(0.0, "Longest an upstream call may take in all; 0: no limit.", env="RELAY_TIMEOUT")
     streaming_timeout: float = setting(300.0, "Longest silence of a vendor.", env="STREAMING_TIMEOUT")
@@ -48,8 +56,12 @@ class CoreSettings:
     max_connections_per_host: int = setting(
         0, "Most connections to one vendor address; 0: no limit.", env="ISTHMUS_MAX_CONNS_PER_HOST"
     )
-    idle_connection_seconds: float = setting(90.0, "How long an idle connection is kept.", env="RELAY_IDLE_CONN_TIMEOUT")
+    idle_connection_seconds: float = setting(
+        90.0, "How long an idle connection is kept.", env="RELAY_IDLE_CONN_TIMEOUT"
+    )
     max_answer_mb: int = setting(128, "Largest unstreamed answer of a vendor.", env="ISTHMUS_MAX_ANSWER_MB")
     force_stream_option: bool = setting(True, "Ask vendors for usage in streams.", env="FORCE_STREAM_OPTION")
     error_log: bool = setting(True, "Keep a log line of requests that failed.", env="ERROR_LOG_ENABLED")
-    batch_flush_seconds: float = setting(0.2, "Longest a journalled record waits for its flush.", env="ISTHMUS_FLUSH_SECONDS")
+    batch_flush_seconds: float = setting(
+        0.2, "Longest a journalled record waits for its flush.", env="ISTHMUS_FLUSH_SECONDS"
+    )

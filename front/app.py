@@ -79,9 +79,7 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
     async def begin(request: Request) -> HTTPResponse | None:
         request.ctx.request_id = call.new_request_id()
         if flight.draining:
-            error = FrontError(
-                503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000
-            )
+            error = FrontError(503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000)
             answer = refusal(error, request.ctx.request_id)
             answer.headers["Connection"] = "close"
             return answer
@@ -94,7 +92,9 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
             return refusal(error, request_id)
         if isinstance(error, SanicException):
             status = error.status_code
-            code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(status, "invalid_request")
+            code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
+                status, "invalid_request"
+            )
             text = {404: f"There is no route {request.method} {request.path}."}.get(status, str(error))
             return refusal(FrontError(status, text, code=code), request_id)
         call.logger.error("unexpected error", exc_info=error, extra={"request_id": request_id})

@@ -22,6 +22,10 @@ def too_large(limit: int) -> FrontError:
     )
 
 
+UNPACK_PIECE = 1 << 20
+"""Bytes unpacked between two turns of the event loop."""
+
+
 @dataclass(slots=True)
 class Gauge:
     """Body bytes held by all requests of a worker."""
@@ -66,7 +70,8 @@ async def read_body(request: Request, limit: int, seconds: float, gauge: Gauge) 
         raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding and encoding != "identity":
-            raw = unpack(raw, encoding, limit)
+            raw, more = await unpack(raw, encoding, limit, gauge)
+            taken += more
     except TimeoutError as error:
         gauge.give(taken)
         raise FrontError(
@@ -78,17 +83,35 @@ async def read_body(request: Request, limit: int, seconds: float, gauge: Gauge) 
     return raw, taken
 
 
-def unpack(raw: bytes, encoding: str, limit: int) -> bytes:
-    """A gzip or deflate body, at most limit bytes. Raises FrontError 400, 413, 415."""
+async def unpack(raw: bytes, encoding: str, limit: int, gauge: Gauge) -> tuple[bytes, int]:
+    """A gzip or deflate body, at most limit bytes, and what was taken of the gauge. Raises FrontError 400, 413, 415.
+
+    Unpacks piece by piece, so that a bomb neither stops the event loop nor passes by the gauge.
+    """
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise FrontError(415, f"Content-Encoding {encoding[:20]} is not supported.", code="unsupported_encoding")
-    machine = zlib.decompressobj(47 if "gzip" in encoding else 15)
+    taken = 0
+    pieces: list[bytes] = []
+    rest = raw
     try:
-        unpacked = machine.decompress(raw, limit + 1)
+        while rest:
+            machine = zlib.decompressobj(47 if "gzip" in encoding else 15)
+            while not machine.eof:
+                piece = machine.decompress(rest, UNPACK_PIECE)
+                rest = machine.unconsumed_tail
+                if not piece and not rest and not machine.eof:
+                    raise FrontError(400, "The request body cannot be unpacked: it is cut.")
+                gauge.take(len(piece))
+                taken += len(piece)
+                if taken > limit:
+                    raise too_large(limit)
+                pieces.append(piece)
+                await asyncio.sleep(0)
+            rest = machine.unused_data
     except zlib.error as error:
+        gauge.give(taken)
         raise FrontError(400, "The request body cannot be unpacked.") from error
-    if len(unpacked) > limit:
-        raise too_large(limit)
-    if not machine.eof:
-        raise FrontError(400, "The request body cannot be unpacked: it is cut.")
-    return unpacked
+    except BaseException:
+        gauge.give(taken)
+        raise
+    return b"".join(pieces), taken

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import os
 import time
-from base64 import b32encode
+from base64 import b32hexencode
 from typing import Any
 
 from sanic import Request
@@ -19,7 +19,7 @@ REALTIME_KEY = "openai-insecure-api-key."
 
 def new_request_id() -> str:
     """24 characters, ordered by time."""
-    return b32encode((time.time_ns() // 1000).to_bytes(8, "big") + os.urandom(7)).decode().lower()
+    return b32hexencode((time.time_ns() // 1000).to_bytes(8, "big") + os.urandom(7)).decode().lower()
 
 
 def find_key(request: Request) -> str:
@@ -43,7 +43,9 @@ def client_address(request: Request, settings: FrontSettings) -> str:
     """The peer's address, or what the trusted proxies before it say."""
     peer = request.conn_info.client_ip if request.conn_info is not None else ""
     if settings.trusted_proxies:
-        hops = [hop.strip() for hop in ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if hop.strip()]
+        hops = [
+            hop.strip() for hop in ",".join(request.headers.getall("x-forwarded-for", [])).split(",") if hop.strip()
+        ]
         if len(hops) >= settings.trusted_proxies:
             claimed = hops[-settings.trusted_proxies]
             try:

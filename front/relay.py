@@ -64,7 +64,7 @@ class Relay:
         await self.access.CheckKey(CHECK_KEY, metadata=metadata)
         kind = request.headers.get("content-type", JSON)
         if "json" not in kind.lower():
-            raise FrontError(415, "Content-Type must be application/json.", code="unsupported_media_type")
+            raise FrontError(400, "Content-Type must be application/json.", code="unsupported_media_type")
         return await read_body(request, self.settings.max_body_mb << 20, self.settings.body_seconds, self.gauge)
 
     # -- routes -------------------------------------------------------------------------------
@@ -81,15 +81,14 @@ class Relay:
                 envelope.client_request_id = call.client_id(request)
                 native = common_pb2.Native(form=openai_chat.FORM, body=raw)
                 del raw, source
+                # The gauge counts these bytes until the answer ends: they are held that long for retries.
                 if envelope.stream:
                     return await self._stream(request, metadata, envelope, chat, native)
                 asked = chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native)
                 answer = await self.chat.Generate(asked, metadata=metadata)
             finally:
                 self.gauge.give(taken)
-            content = (
-                answer.native.body if answer.HasField("native") else openai_render.whole(answer.chat)
-            )
+            content = answer.native.body if answer.HasField("native") else openai_render.whole(answer.chat)
             return reply(content, request_id)
 
         return await self.guarded(request, work)
@@ -160,17 +159,13 @@ class Relay:
     ) -> HTTPResponse | None:
         """Passes messages on as they come; the status is known before the first byte leaves."""
         request_id = request.ctx.request_id
-        renderer = openai_render.StreamRenderer(
-            envelope.model, chat.stream_options.include_usage, int(time.time())
-        )
+        renderer = openai_render.StreamRenderer(envelope.model, chat.stream_options.include_usage, int(time.time()))
         asked = chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native)
         messages = self.chat.StreamGenerate(asked, metadata=metadata)
         try:
             message = await messages.read()
             headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request_id)
-            response: Any = await request.respond(
-                content_type="text/event-stream; charset=utf-8", headers=headers
-            )
+            response: Any = await request.respond(content_type="text/event-stream; charset=utf-8", headers=headers)
             try:
                 while message is not grpc.aio.EOF:
                     out = self._bytes(message, renderer, request_id)

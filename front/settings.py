@@ -29,7 +29,9 @@ class FrontSettings:
     trusted_proxies: int = setting(
         0, "Proxies before the front whose X-Forwarded-For is believed.", env="ISTHMUS_TRUSTED_PROXIES"
     )
-    ping_seconds: float = setting(15.0, "Silence of a stream after which a comment is sent; 0: never.", env="ISTHMUS_PING_SECONDS")
+    ping_seconds: float = setting(
+        15.0, "Silence of a stream after which a comment is sent; 0: never.", env="ISTHMUS_PING_SECONDS"
+    )
     request_seconds: float = setting(60.0, "Longest a header block may take.", env="ISTHMUS_HEADER_SECONDS")
     front_secret: str = setting("", "Shown to a core elsewhere.", env="ISTHMUS_FRONT_SECRET", secret=True)
     secure_cookie: bool = setting(False, "Send the session cookie over TLS only.", env="ISTHMUS_SECURE_COOKIE")

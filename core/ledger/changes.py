@@ -35,7 +35,7 @@ async def adjust(db: Any, purse_id: int, delta: int) -> billing_pb2.Purse:
 
 
 async def set_remaining(db: Any, purse_id: int, units: int) -> billing_pb2.Purse:
-    """Sets available + leased to units; a debt is forgiven. Raises RecordNotFound; InsufficientQuota when leases stay out."""
+    """Sets available + leased to units; a debt is forgiven. Raises RecordNotFound, InsufficientQuota."""
     if units < 0:
         raise InsufficientQuota("A purse never holds less than 0.")
 

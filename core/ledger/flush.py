@@ -51,9 +51,7 @@ def post(db: Sql, guard: Guard, records: Sequence[Record], *, logs: bool = True,
     post_within(db, guard.incarnation, records, logs=logs, money=money)
 
 
-def post_within(
-    db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True
-) -> None:
+def post_within(db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
     """As post(), inside a transaction that has passed its guard."""
     if money:
         transactions.move(db, incarnation, totals(records))

@@ -191,7 +191,7 @@ class Journal:
         os.fdatasync(self.fd)
 
     def rotate(self, flushed_to: int, carried: Iterable[bytes]) -> None:
-        """Drops what lies before flushed_to, carrying these records along. Raises OSError, with the old file in place."""
+        """Drops what lies before flushed_to, carrying these records along. Raises OSError, the old file in place."""
         if not self.written:
             return
         length = self.end - flushed_to

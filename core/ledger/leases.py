@@ -13,7 +13,7 @@ from core.ledger.interface import Draws, Hold
 
 @dataclass(slots=True, eq=False)
 class Pool:
-    """This worker's part of one purse, in units."""
+    """A worker's part of one purse, in units."""
 
     purse_id: int
     free: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -257,9 +258,7 @@ class WorkerLedger:
     def record(self, receipt: billing_pb2.Receipt) -> None:
         """See the interface. Without room on the disk the line is dropped: room is kept for settlements."""
         if self._closed or not self._journal.room(self._holds * self._tuning.room + receipt.ByteSize() + 512):
-            logger.error(
-                "no room for a receipt that moves no money", extra={"request_id": receipt.request_id}
-            )
+            logger.error("no room for a receipt that moves no money", extra={"request_id": receipt.request_id})
             return
         receipt.quota = 0
         receipt.purses.clear()
@@ -289,9 +288,7 @@ class WorkerLedger:
         data = self._journal_only(PROGRESS, hold.request_id, tuple(paid.items()), receipt.SerializeToString())
         self._progress[hold.request_id] = data
 
-    def _journal_only(
-        self, kind: int, request_id: str, draws: tuple[tuple[int, int], ...], content: bytes
-    ) -> bytes:
+    def _journal_only(self, kind: int, request_id: str, draws: tuple[tuple[int, int], ...], content: bytes) -> bytes:
         data = encode(kind, request_id, 0, draws, content)
         end = self._journal.append(data)
         self._pending.append(Record(kind, request_id, 0, (), b"", end))
@@ -331,10 +328,8 @@ class WorkerLedger:
             now = self._clock()
             due = min(self._chore_at, self._flush_at if self._pending else self._chore_at)
             timeout = max(0.0, due - now, backoff)
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout) if timeout else None
-            except TimeoutError:
-                pass
             if backoff:
                 await asyncio.sleep(backoff)
             self._wake.clear()
@@ -362,9 +357,7 @@ class WorkerLedger:
                 self._trouble = None
             except GuardLost as error:
                 self._trouble = error
-                logger.critical(
-                    "this worker's incarnation was ended by somebody else; no more requests are taken"
-                )
+                logger.critical("this worker's incarnation was ended by somebody else; no more requests are taken")
                 for _, future in self._safe:
                     if not future.done():
                         future.set_exception(Overloaded("The receipt could not be written to the database."))
@@ -545,9 +538,7 @@ def _end(db: Any, guard: transactions.Guard) -> None:
     transactions.close(db, guard.incarnation, "closed")
 
 
-async def open_ledger(
-    db: Any, settings: CoreSettings, *, tuning: Tuning | None = None, **seams: Any
-) -> WorkerLedger:
+async def open_ledger(db: Any, settings: CoreSettings, *, tuning: Tuning | None = None, **seams: Any) -> WorkerLedger:
     """Recovers what dead workers left in the data folder, then begins a new incarnation.
 
     Raises database errors, OSError for the journal's folder. seams: clock, and

@@ -76,9 +76,9 @@ def create(
         (kind, owner_id, period, granted + max(settled - debt, 0), granted, max(settled, debt), debt),
     )
     return int(
-        db.execute(
-            "SELECT id FROM purses WHERE kind = ? AND owner_id = ? AND period = ?", (kind, owner_id, period)
-        )[0][0]
+        db.execute("SELECT id FROM purses WHERE kind = ? AND owner_id = ? AND period = ?", (kind, owner_id, period))[0][
+            0
+        ]
     )
 
 

@@ -1,6 +1,7 @@
 """The record: one settled request as it lies in a journal.
 
-    length u32 | crc32 u32 | kind u8 | entry u16 | id length u8 | draws u8 | request id | (purse i64, units i64) * draws | receipt
+    length u32 | crc32 u32 | kind u8 | entry u16 | id length u8 | draws u8 | request id
+    | (purse i64, units i64) * draws | receipt
 
 Little endian; length counts what follows the checksum, which covers just that.
 A record's leases are not named: an incarnation has one lease per purse, so the
@@ -48,9 +49,7 @@ class Record:
     end: int = 0
 
 
-def encode(
-    kind: int, request_id: str, entry: int, draws: tuple[tuple[int, int], ...], receipt: bytes
-) -> bytes:
+def encode(kind: int, request_id: str, entry: int, draws: tuple[tuple[int, int], ...], receipt: bytes) -> bytes:
     """The record's bytes, frame included. Raises ValueError for ids above 255 bytes."""
     name = request_id.encode()
     if len(name) > 255 or len(draws) > 255 or entry > 65535:
@@ -87,14 +86,10 @@ def scan(data: bytes, base: int, name: str) -> Iterator[Record]:
             # A writer that died wrote a prefix of a true record: its length, if whole, was true.
             if not any(data[at:]):
                 return
-            raise JournalDamaged(
-                f"{name}: no record begins at position {base + at}; the length is impossible."
-            )
+            raise JournalDamaged(f"{name}: no record begins at position {base + at}; the length is impossible.")
         if stop > size:
             if _later_record(data, at + 1):
-                raise JournalDamaged(
-                    f"{name}: the record at position {base + at} is damaged, others follow it."
-                )
+                raise JournalDamaged(f"{name}: the record at position {base + at} is damaged, others follow it.")
             return
         body = data[at + FRAME_BYTES : stop]
         if zlib.crc32(body) != checksum:
@@ -104,19 +99,17 @@ def scan(data: bytes, base: int, name: str) -> Iterator[Record]:
         try:
             yield _decode(body, base + stop)
         except (struct.error, UnicodeDecodeError) as error:
-            raise JournalDamaged(
-                f"{name}: the record at position {base + at} cannot be read: {error}"
-            ) from error
+            raise JournalDamaged(f"{name}: the record at position {base + at} cannot be read: {error}") from error
         at = stop
 
 
 def _later_record(data: bytes, start: int) -> bool:
-    """Whether a whole record, by its checksum, lies anywhere from start: then the length before it is damaged, not torn."""
+    """Whether a whole record lies anywhere from start: then what is before it is damaged, not torn."""
     size = len(data)
     for at in range(start, min(size - FRAME_BYTES, start + MAX_RECORD)):
         length, checksum = _FRAME.unpack_from(data, at)
         stop = at + FRAME_BYTES + length
-        if _HEAD.size <= length and stop <= size and data[at + FRAME_BYTES] in (1, 2, 3, 4):
-            if zlib.crc32(memoryview(data)[at + FRAME_BYTES : stop]) == checksum:
-                return True
+        plausible = _HEAD.size <= length and stop <= size and data[at + FRAME_BYTES] in (1, 2, 3, 4)
+        if plausible and zlib.crc32(memoryview(data)[at + FRAME_BYTES : stop]) == checksum:
+            return True
     return False

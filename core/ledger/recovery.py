@@ -26,7 +26,7 @@ BATCH = 500
 
 
 async def recover_all(db: Any, folder: Path) -> int:
-    """Replays every journal of the folder whose owner is dead; how many. One that cannot be is named in the log and kept."""
+    """Replays every journal of the folder whose owner is dead; how many. Those that cannot be are kept and logged."""
     count = 0
     for path in sorted(folder.glob("*" + journal.SUFFIX)):
         fd = journal.lock(path)
@@ -62,9 +62,7 @@ async def recover(db: Any, fd: int, path: Path) -> bool:
     if row is None:
         if records:
             # A database restored from a backup, or another one: what was settled must not vanish silently.
-            logger.critical(
-                "the database does not know this journal; it is kept", extra={"journal": path.name}
-            )
+            logger.critical("the database does not know this journal; it is kept", extra={"journal": path.name})
             return False
         path.unlink(missing_ok=True)
         return False
@@ -110,9 +108,7 @@ def _unfinished(records: Sequence[Record]) -> list[Record]:
     for record in last.values():
         receipt = billing_pb2.Receipt.FromString(record.receipt)
         receipt.ending = billing_pb2.ENDING_RECOVERED
-        billed.append(
-            Record(SETTLED, record.request_id, record.entry, record.draws, receipt.SerializeToString())
-        )
+        billed.append(Record(SETTLED, record.request_id, record.entry, record.draws, receipt.SerializeToString()))
     return billed
 
 

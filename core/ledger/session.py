@@ -178,9 +178,7 @@ class Session:
         )
         for moved in (True, False):
             try:
-                await self.run(
-                    _aside, record, reason, moved, to=end, done=partial(_tell, posted, records, moved)
-                )
+                await self.run(_aside, record, reason, moved, to=end, done=partial(_tell, posted, records, moved))
                 return
             except Exception as error:
                 if not is_permanent(error) or not moved:

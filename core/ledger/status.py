@@ -43,12 +43,12 @@ class Status:
             f" settled {self.settled}, debt {self.debt} units",
             f"records set aside: {self.set_aside}",
         ]
-        for each in self.journals:
-            text.append(
-                f"{each.node} slot {each.slot} {each.state}: {each.leases} leases of {each.leased} units,"
-                f" last seen {each.seen_ms // 1000}, journal {each.incarnation}"
-                + (f", PROBLEM: {each.problem}" if each.problem else "")
-            )
+        text.extend(
+            f"{each.node} slot {each.slot} {each.state}: {each.leases} leases of {each.leased} units,"
+            f" last seen {each.seen_ms // 1000}, journal {each.incarnation}"
+            + (f", PROBLEM: {each.problem}" if each.problem else "")
+            for each in self.journals
+        )
         return text
 
 
@@ -71,7 +71,12 @@ def _read(db: Sql) -> Status:
     )
     aside = int(db.execute("SELECT count(*) FROM set_aside")[0][0])
     return Status(
-        *(int(value) for value in sums),  # type: ignore[arg-type]
+        purses=int(sums[0]),
+        granted=int(sums[1]),
+        available=int(sums[2]),
+        leased=int(sums[3]),
+        settled=int(sums[4]),
+        debt=int(sums[5]),
         journals=tuple(
             JournalState(row[0], row[1], row[2], row[3], row[4], row[5], int(row[6]), int(row[7]), row[8])
             for row in journals

@@ -65,8 +65,7 @@ class CallInfo:
         address = metadata.pop(CLIENT_ADDRESS, "")
         request_id = metadata.pop(REQUEST_ID, "")
         trusted = getattr(context, "local", False) is True or (
-            bool(settings.front_secret)
-            and hmac.compare_digest(secret.encode(), settings.front_secret.encode())
+            bool(settings.front_secret) and hmac.compare_digest(secret.encode(), settings.front_secret.encode())
         )
         if not trusted:
             address = request_id = ""

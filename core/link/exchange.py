@@ -61,9 +61,7 @@ class Exchange:
     )
     local = True
 
-    def __init__(
-        self, method: str, metadata: Any, timeout: float | None, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, method: str, metadata: Any, timeout: float | None, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.method = method
         self._metadata: Pairs = pairs(metadata)

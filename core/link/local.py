@@ -237,9 +237,7 @@ class _MultiCallable:
             if inspect.isawaitable(answer):
                 answer = await answer
             if exchange.final is None:
-                exchange.response = self.passed(
-                    exchange, answer, handler.response_serializer, self.deserialize
-                )
+                exchange.response = self.passed(exchange, answer, handler.response_serializer, self.deserialize)
                 exchange.succeeded()
         except BaseException as error:
             exchange.failed(error)

@@ -32,9 +32,7 @@ class Requests:
         if source is None:
             exchange.add_done_callback(lambda _: self._changed.set())
         if source is not None:
-            self._source = (
-                aiter(source) if inspect.isasyncgen(source) or hasattr(source, "__aiter__") else iter(source)
-            )
+            self._source = aiter(source) if inspect.isasyncgen(source) or hasattr(source, "__aiter__") else iter(source)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self

@@ -60,9 +60,7 @@ async def make_server(
     return server, bound
 
 
-async def start_server(
-    add: Callable[[Any], None], host: str, port: int, settings: CoreSettings
-) -> grpc.aio.Server:
+async def start_server(add: Callable[[Any], None], host: str, port: int, settings: CoreSettings) -> grpc.aio.Server:
     """A server that listens, with health and reflection. Raises OSError where the port cannot be opened.
 
     SO_REUSEPORT is set, so that workers share the port: hold a lock against a second instance.

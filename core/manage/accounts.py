@@ -44,9 +44,7 @@ def check_name(name: str) -> str:
 def check_password(password: str) -> str:
     """Raises InvalidRequest."""
     if not PASSWORD_LEAST <= len(password.encode()) <= PASSWORD_MOST:
-        raise InvalidRequest(
-            f"A password has {PASSWORD_LEAST} to {PASSWORD_MOST} bytes.", param="password"
-        )
+        raise InvalidRequest(f"A password has {PASSWORD_LEAST} to {PASSWORD_MOST} bytes.", param="password")
     return password
 
 
@@ -67,7 +65,7 @@ async def messages(services: Services, users: list[User]) -> list[access_pb2.Acc
                 id=user.id,
                 username=user.username,
                 display_name=user.display_name,
-                role=user.role,
+                role=access_pb2.AccountRole.ValueType(user.role),
                 status=user.status,
                 email=user.email,
                 group=user.group,
@@ -99,9 +97,7 @@ async def set_up(services: Services, request: access_pb2.SetUpRequest) -> access
     return await message(services, user)
 
 
-async def login(
-    services: Services, username: str, password: str, address: str
-) -> tuple[access_pb2.Account, str, int]:
+async def login(services: Services, username: str, password: str, address: str) -> tuple[access_pb2.Account, str, int]:
     """Account, session and its end. Raises WrongPassword, RateLimited, RoleTooLow."""
     names = ("name:" + username.strip().lower(), "address:" + address if address else "")
     services.throttle.check(*names)

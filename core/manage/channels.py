@@ -129,8 +129,6 @@ async def create(services: Services, request: admin_pb2.CreateChannelsRequest) -
 
 async def update(services: Services, request: admin_pb2.UpdateChannelRequest) -> admin_pb2.Channel:
     """Writes the channel, or the fields named."""
-    row = await services.store.channels.update(
-        request.channel.id, **columns(request.channel, request.fields)
-    )
+    row = await services.store.channels.update(request.channel.id, **columns(request.channel, request.fields))
     await services.state.refresh()
     return message(row)

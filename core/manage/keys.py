@@ -83,9 +83,7 @@ def _columns(services: Services, principal: Principal, key: admin_pb2.ApiKey) ->
     }
 
 
-async def create(
-    services: Services, principal: Principal, key: admin_pb2.ApiKey
-) -> tuple[admin_pb2.ApiKey, str]:
+async def create(services: Services, principal: Principal, key: admin_pb2.ApiKey) -> tuple[admin_pb2.ApiKey, str]:
     """A new key and its secret. Raises InvalidRequest where the account has too many."""
     columns = _columns(services, principal, key)
     most = services.state.snapshot.options.max_user_tokens

@@ -36,7 +36,7 @@ def entry(row: Log) -> admin_pb2.LogEntry:
     told = admin_pb2.LogEntry(
         id=row.id,
         created_at=row.created_at,
-        type=row.type,
+        type=admin_pb2.LogType.ValueType(row.type),
         account_id=row.user_id,
         username=row.username,
         content=row.content,

@@ -8,7 +8,14 @@ from typing import Any
 
 from isthmus.v1 import billing_pb2
 
-from core.errors import ChannelError, IsthmusError, VendorBroken, VendorError, VendorTimeout, VendorUnreachable
+from core.errors import (
+    ChannelError,
+    IsthmusError,
+    VendorBroken,
+    VendorError,
+    VendorTimeout,
+    VendorUnreachable,
+)
 from core.pipeline.exchange import Exchange, Form
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status

@@ -28,12 +28,12 @@ class Form(Protocol):
 class Task:
     """What is to be done, apart from who asks: the operation, the canonical request, the client's bytes."""
 
-    operation: common_pb2.Operation
+    operation: common_pb2.Operation.ValueType
     canonical: Any
     native: common_pb2.Native | None
     include_usage: bool = True
 
-    def forms(self, vendor: Vendor) -> tuple[Form, ...]:
+    def forms(self, vendor: Vendor) -> tuple[Any, ...]:
         """The wire forms in which a vendor can do it; empty: it cannot."""
         if self.operation == common_pb2.OPERATION_CHAT:
             return vendor.chat

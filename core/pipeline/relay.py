@@ -134,7 +134,6 @@ class Relay:
         size = len(task.native.body) if task.native is not None else 0
         return estimate_prompt(task.canonical, size)
 
-
     # -- try ----------------------------------------------------------------------------------
 
     async def try_channels(
@@ -226,9 +225,7 @@ class Relay:
     def _once(
         self, exchange: Exchange
     ) -> Callable[[Candidate, billing_pb2.Attempt], Awaitable[tuple[bytes | None, Any, usage_pb2.Usage]]]:
-        async def run(
-            candidate: Candidate, attempt: billing_pb2.Attempt
-        ) -> tuple[bytes | None, Any, usage_pb2.Usage]:
+        async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> tuple[bytes | None, Any, usage_pb2.Usage]:
             opened = await open_attempt(exchange, candidate, attempt, self.upstream, self.settings)
             body = await read_whole(opened, self.settings)
             return read_answer(exchange, opened, body)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 
-from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
+from isthmus.v1 import billing_pb2, usage_pb2
 
 from core.errors import IsthmusError
 from core.ledger.interface import Ledger
 from core.link.call import fault_of
 from core.pipeline.exchange import Exchange
 from core.pricing.price import Bill, price
-
 
 
 def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
@@ -37,7 +36,7 @@ def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
 
 
 def receipt_of(
-    exchange: Exchange, usage: usage_pb2.Usage | None, bill: Bill | None, ending: billing_pb2.Ending
+    exchange: Exchange, usage: usage_pb2.Usage | None, bill: Bill | None, ending: billing_pb2.Ending.ValueType
 ) -> billing_pb2.Receipt:
     """The receipt as far as the pipeline knows it; the ledger adds what was drawn."""
     principal, envelope = exchange.principal, exchange.envelope
@@ -77,7 +76,7 @@ def receipt_of(
 
 
 def settle(
-    exchange: Exchange, ledger: Ledger, usage: usage_pb2.Usage, ending: billing_pb2.Ending
+    exchange: Exchange, ledger: Ledger, usage: usage_pb2.Usage, ending: billing_pb2.Ending.ValueType
 ) -> billing_pb2.Receipt:
     """Charges what was used and ends the hold. Awaits nothing."""
     bill = bill_of(exchange, usage)

@@ -164,9 +164,7 @@ async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
     kind = opened.answer.headers.get("content-type", "")
     if "html" in kind or "application/json" in kind:
         await _not_a_stream(opened)
-    source: _Native | _Canonical = (
-        _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model)
-    )
+    source: _Native | _Canonical = _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model)
     chunks = opened.answer.chunks()
     received = 0
     try:
@@ -267,7 +265,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterat
 
 
 def _settle(
-    relay: Relay, exchange: Exchange, source: Any, delivered: int, ending: billing_pb2.Ending
+    relay: Relay, exchange: Exchange, source: Any, delivered: int, ending: billing_pb2.Ending.ValueType
 ) -> billing_pb2.Receipt:
     """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
     usage = source.usage

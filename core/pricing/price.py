@@ -48,7 +48,7 @@ def price(
     tables: PriceTables,
     user_group: str,
     using_group: str,
-    operation: common_pb2.Operation = common_pb2.OPERATION_CHAT,
+    operation: common_pb2.Operation.ValueType = common_pb2.OPERATION_CHAT,
 ) -> Bill:
     """The bill of a usage (normalised: the input total holds its parts). Raises PriceNotSet."""
     rates = resolve(model, tables, user_group, using_group)
@@ -66,9 +66,7 @@ def _per_call(rates: Rates, each: Decimal) -> Bill:
         item="per_call", quantity="1", ratio=text(each), source="ModelPrice", amount=text(each)
     )
     factors = {"quota_per_unit": text(QUOTA_PER_UNIT), "group_ratio": text(rates.group_ratio)}
-    return Bill(
-        quota, (line,), factors, f"{text(each)} USD x {QUOTA_PER_UNIT} x {text(rates.group_ratio)} = {quota}"
-    )
+    return Bill(quota, (line,), factors, f"{text(each)} USD x {QUOTA_PER_UNIT} x {text(rates.group_ratio)} = {quota}")
 
 
 def _by_ratio(usage: usage_pb2.Usage, rates: Rates) -> Bill:
@@ -103,9 +101,7 @@ def _by_ratio(usage: usage_pb2.Usage, rates: Rates) -> Bill:
             shown = text(ratio)
             words.append(f"{count} x {shown}")
             lines.append(
-                billing_pb2.PriceLine(
-                    item=item, quantity=str(count), ratio=shown, source=source, amount=text(amount)
-                )
+                billing_pb2.PriceLine(item=item, quantity=str(count), ratio=shown, source=source, amount=text(amount))
             )
         each = rates.model_ratio * rates.group_ratio
         quota = int((total * each).to_integral_value(ROUND_HALF_UP))

@@ -82,15 +82,14 @@ class Plan:
         self._count = 0
 
     def _pick(self, group: str, tiers: tuple[Tier, ...], now: float) -> Candidate | None:
-        """From this tier on down, then from above: fresh channels that are well, then fresh keys, then the soonest free."""
+        """From this tier down, then above: fresh channels that are well, then fresh keys, then the soonest free."""
         order = [*tiers[self._tier :], *reversed(tiers[: self._tier])]
         for fresh_only in (True, False):
             for tier in order:
                 ready = [
                     (channel, keys)
                     for channel in tier.channels
-                    if not (fresh_only and channel.id in self._used_channels)
-                    and (keys := self._keys(channel, now))
+                    if not (fresh_only and channel.id in self._used_channels) and (keys := self._keys(channel, now))
                 ]
                 if ready:
                     channel, keys = self._weigh(ready)

@@ -56,9 +56,7 @@ class RequestLimits:
         if not options.rate_limit_enabled:
             return True
         self._window = options.rate_limit_minutes * 60.0
-        total, success = options.rate_limit_groups.get(
-            group, (options.rate_limit_count, options.rate_limit_success)
-        )
+        total, success = options.rate_limit_groups.get(group, (options.rate_limit_count, options.rate_limit_success))
         requests, successes = self._of(account_id, now)
         part = (now % self._window) / self._window
         if total and requests.sum(part) >= total:

@@ -44,29 +44,19 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         return admin_pb2.GetAccountResponse(account=await accounts.message(self._services, user))
 
     @guarded_unary
-    async def CreateAccount(
-        self, request: admin_pb2.CreateAccountRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def CreateAccount(self, request: admin_pb2.CreateAccountRequest, info: CallInfo, context: Any) -> Any:
         """A new account."""
         principal = await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.CreateAccountResponse(
-            account=await accounts.create(self._services, principal, request)
-        )
+        return admin_pb2.CreateAccountResponse(account=await accounts.create(self._services, principal, request))
 
     @guarded_unary
-    async def UpdateAccount(
-        self, request: admin_pb2.UpdateAccountRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def UpdateAccount(self, request: admin_pb2.UpdateAccountRequest, info: CallInfo, context: Any) -> Any:
         """Changes an account."""
         principal = await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.UpdateAccountResponse(
-            account=await accounts.update(self._services, principal, request)
-        )
+        return admin_pb2.UpdateAccountResponse(account=await accounts.update(self._services, principal, request))
 
     @guarded_unary
-    async def ManageAccount(
-        self, request: admin_pb2.ManageAccountRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def ManageAccount(self, request: admin_pb2.ManageAccountRequest, info: CallInfo, context: Any) -> Any:
         """Disables, enables, promotes, demotes, deletes, or changes quota."""
         principal = await self._services.account(info, ROLE_ADMIN)
         account = await accounts.manage(self._services, principal, request)
@@ -146,25 +136,19 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         return admin_pb2.GetChannelResponse(channel=channels.message(row))
 
     @guarded_unary
-    async def CreateChannels(
-        self, request: admin_pb2.CreateChannelsRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def CreateChannels(self, request: admin_pb2.CreateChannelsRequest, info: CallInfo, context: Any) -> Any:
         """New channels."""
         await self._services.account(info, ROLE_ADMIN)
         return admin_pb2.CreateChannelsResponse(channels=await channels.create(self._services, request))
 
     @guarded_unary
-    async def UpdateChannel(
-        self, request: admin_pb2.UpdateChannelRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def UpdateChannel(self, request: admin_pb2.UpdateChannelRequest, info: CallInfo, context: Any) -> Any:
         """Changes a channel."""
         await self._services.account(info, ROLE_ADMIN)
         return admin_pb2.UpdateChannelResponse(channel=await channels.update(self._services, request))
 
     @guarded_unary
-    async def DeleteChannels(
-        self, request: admin_pb2.DeleteChannelsRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def DeleteChannels(self, request: admin_pb2.DeleteChannelsRequest, info: CallInfo, context: Any) -> Any:
         """Deletes channels."""
         await self._services.account(info, ROLE_ADMIN)
         count = await self._services.store.channels.delete(list(request.ids)[:1000])

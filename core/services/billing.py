@@ -29,9 +29,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         return billing_pb2.GetReceiptResponse(receipts=found)
 
     @guarded_unary
-    async def ListReceipts(
-        self, request: billing_pb2.ListReceiptsRequest, info: CallInfo, context: Any
-    ) -> Any:
+    async def ListReceipts(self, request: billing_pb2.ListReceiptsRequest, info: CallInfo, context: Any) -> Any:
         """Receipts, newest first."""
         principal = await self._services.either(info)
         number, size, offset = logs.paging(request.page)
@@ -57,9 +55,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     async def GetBalance(self, request: billing_pb2.GetBalanceRequest, info: CallInfo, context: Any) -> Any:
         """What the caller may spend."""
         principal = await self._services.either(info)
-        response = billing_pb2.GetBalanceResponse(
-            account=await self._services.ledger.purse(principal.account.purse_id)
-        )
+        response = billing_pb2.GetBalanceResponse(account=await self._services.ledger.purse(principal.account.purse_id))
         key = principal.key
         if key is not None and key.purse_id:
             response.key.CopyFrom(await self._services.ledger.purse(key.purse_id))

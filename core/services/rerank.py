@@ -29,9 +29,7 @@ class RerankServicer(rerank_pb2_grpc.RerankServiceServicer):
         if not request.documents:
             raise InvalidRequest("At least one document is needed.", param="documents")
         native = request.native if request.HasField("native") else None
-        answer = await self._relay.whole(
-            info, request.envelope, Task(common_pb2.OPERATION_RERANK, request, native)
-        )
+        answer = await self._relay.whole(info, request.envelope, Task(common_pb2.OPERATION_RERANK, request, native))
         response: rerank_pb2.RerankResponse = (
             answer.canonical if answer.canonical is not None else rerank_pb2.RerankResponse()
         )

@@ -94,7 +94,7 @@ def validate(name: str, value: str) -> None:
             parsed = json.loads(value or "{}")
             if not isinstance(parsed, dict):
                 raise ValueError("a JSON object is wanted")
-            if name.endswith("Ratio") and name != "GroupGroupRatio" or name == "ModelPrice":
+            if (name.endswith("Ratio") and name != "GroupGroupRatio") or name == "ModelPrice":
                 for entry, number in parsed.items():
                     if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
                         raise ValueError(f"{entry} needs a number of 0 or more")

@@ -13,7 +13,14 @@ from core.store import models
 from core.store.channels import split_keys
 from core.vendors.registry import vendor
 
-JSON_COLUMNS = ("model_mapping", "status_code_mapping", "param_override", "header_override", "setting", "settings")
+JSON_COLUMNS = (
+    "model_mapping",
+    "status_code_mapping",
+    "param_override",
+    "header_override",
+    "setting",
+    "settings",
+)
 
 
 def names(text: str) -> frozenset[str]:
@@ -43,9 +50,7 @@ def channel_of(row: models.Channel) -> Channel:
     states = info.get("multi_key_status_list") or {}
     secrets = split_keys(row.key) if multi else [row.key.strip()]
     keys = tuple(
-        ChannelKey(index, secret)
-        for index, secret in enumerate(secrets)
-        if states.get(str(index), ENABLED) == ENABLED
+        ChannelKey(index, secret) for index, secret in enumerate(secrets) if states.get(str(index), ENABLED) == ENABLED
     )
     kind = vendor(row.type)
     if kind is None and not defect:
@@ -79,7 +84,7 @@ def channel_of(row: models.Channel) -> Channel:
 
 
 def abilities_of(channels: Iterable[Channel]) -> dict[str, dict[str, tuple[Tier, ...]]]:
-    """group -> model -> tiers, highest priority first."""
+    """Group -> model -> tiers, highest priority first."""
     found: dict[str, dict[str, dict[int, list[Channel]]]] = {}
     for channel in channels:
         for group in channel.groups:

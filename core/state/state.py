@@ -108,7 +108,7 @@ class State:
 
     # -- keys and accounts --------------------------------------------------------------------
 
-    def peek_key(self, secret: str) -> Found | None | Missing:
+    def peek_key(self, secret: str) -> Found | Missing | None:
         """From the cache alone: the key, None where it is known not to exist, MISSING where nothing is known."""
         found = self._keys.get(secret)
         if found is not None:
@@ -142,9 +142,7 @@ class State:
             return known
         epoch = self._epoch
         row = await self._store.database.read(
-            lambda: models.User.select()
-            .where(models.User.id == account_id, models.User.deleted_at == 0)
-            .first()
+            lambda: models.User.select().where(models.User.id == account_id, models.User.deleted_at == 0).first()
         )
         if row is None:
             return None

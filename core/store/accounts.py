@@ -26,9 +26,7 @@ class Accounts:
         self._database = database
         self._vault = vault
 
-    async def create(
-        self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any
-    ) -> User:
+    async def create(self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any) -> User:
         """A new account with its purse. Raises Conflict where the name is taken."""
 
         def run() -> User:
@@ -39,9 +37,7 @@ class Accounts:
         except IntegrityError as error:
             raise Conflict("The name is taken.", param="username") from error
 
-    def insert(
-        self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any
-    ) -> User:
+    def insert(self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any) -> User:
         """As create(), inside a transaction of the caller's."""
         user = User.create(
             username=username,
@@ -51,9 +47,7 @@ class Accounts:
             created_at=int(time.time()),
             **{"display_name": username, **fields},
         )
-        user.purse_id = purses.create(
-            self._database, billing_pb2.PURSE_KIND_ACCOUNT, user.id, granted=granted
-        )
+        user.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_ACCOUNT, user.id, granted=granted)
         user.save(only=[User.purse_id])
         changes.note(changes.ACCOUNT, user.id)
         return user
@@ -113,9 +107,7 @@ class Accounts:
                 query = query.where(User.group == group)
             if keyword:
                 match = (
-                    User.username.contains(keyword)
-                    | User.email.contains(keyword)
-                    | User.display_name.contains(keyword)
+                    User.username.contains(keyword) | User.email.contains(keyword) | User.display_name.contains(keyword)
                 )
                 if keyword.isdecimal() and len(keyword) < 18:
                     match |= User.id == int(keyword)
@@ -145,9 +137,7 @@ class Accounts:
 
         def run() -> None:
             now = int(time.time())
-            if not User.update(deleted_at=now, status=2).where(
-                User.id == account_id, User.deleted_at == 0
-            ).execute():
+            if not User.update(deleted_at=now, status=2).where(User.id == account_id, User.deleted_at == 0).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id).execute()
             changes.note(changes.ACCOUNT, account_id)

@@ -25,9 +25,7 @@ class Changes:
 
     async def newest(self) -> int:
         """The last sequence number; 0: none."""
-        rows = await self._database.read(
-            lambda: self._database.execute("SELECT COALESCE(MAX(id), 0) FROM changes")
-        )
+        rows = await self._database.read(lambda: self._database.execute("SELECT COALESCE(MAX(id), 0) FROM changes"))
         return int(rows[0][0])
 
     async def since(self, sequence: int) -> list[tuple[int, str, int]]:

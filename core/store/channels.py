@@ -96,8 +96,8 @@ class Channels:
             if status:
                 query = query.where(Channel.status == status)
             counts: dict[int, int] = {}
-            for row in query.select(Channel.type).tuples():
-                counts[row[0]] = counts.get(row[0], 0) + 1
+            for row in query.select(Channel.type):
+                counts[row.type] = counts.get(row.type, 0) + 1
             if kind:
                 query = query.where(Channel.type == kind)
             order = (Channel.id.desc(),) if id_sort else (Channel.priority.desc(), Channel.id.desc())
@@ -133,9 +133,7 @@ class Channels:
 
         return await self._database.write(run)
 
-    async def set_status(
-        self, channel_id: int, status: int, *, key_index: int | None = None, reason: str = ""
-    ) -> None:
+    async def set_status(self, channel_id: int, status: int, *, key_index: int | None = None, reason: str = "") -> None:
         """The state of a channel, or of one key of a multi-key channel: the channel follows its last key."""
 
         def run() -> None:

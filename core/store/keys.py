@@ -39,9 +39,7 @@ class Keys:
                 created_time=int(time.time()),
                 **fields,
             )
-            token.purse_id = purses.create(
-                self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted
-            )
+            token.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted)
             token.save(only=[Token.purse_id])
             changes.note(changes.KEY, token.id)
             return token

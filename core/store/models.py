@@ -26,8 +26,10 @@ def bind(database: Any) -> None:
         model.bind(database, bind_refs=False, bind_backrefs=False)
 
 
-class Base(Model):  # type: ignore[misc,unused-ignore]
-    """What all tables share."""
+class Base(Model):
+    """What all tables share. peewee adds id itself where no other field is the primary key."""
+
+    id: Any
 
     class Meta:
         """Bound at start."""

@@ -17,7 +17,7 @@ class OptionRows:
 
     async def all(self) -> dict[str, str]:
         """Every row."""
-        rows = await self._database.read(lambda: list(Option.select().tuples()))
+        rows = await self._database.read(lambda: self._database.execute("SELECT key, value FROM options"))
         return {str(name): str(value) for name, value in rows}
 
     async def set_many(self, values: Mapping[str, str]) -> None:

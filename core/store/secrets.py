@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from core.errors import ChannelError
 from core.settings import CoreSettings
 
-SECRET_FILE = "secret"
+SECRET_FILE = "secret"  # noqa: S105 - a file name
 SECRET_BYTES = 32
 
 

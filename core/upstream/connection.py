@@ -237,9 +237,7 @@ class Connection(asyncio.Protocol):
                 self._wake()
             else:
                 self._fail(
-                    ConnectionBroken(
-                        "The vendor closed the connection before its answer was whole.", self._phase
-                    )
+                    ConnectionBroken("The vendor closed the connection before its answer was whole.", self._phase)
                 )
         self.abort()
 
@@ -276,9 +274,7 @@ class Connection(asyncio.Protocol):
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self._head = []
         self._head_done = True
-        self._delimited = (
-            "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
-        )
+        self._delimited = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
         self._phase = "body"
         reply.headers = headers
         reply.status = status

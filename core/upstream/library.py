@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -111,13 +112,25 @@ class LibraryUpstream:
             if request.body:
                 builder = builder.body_bytes(request.body)
             exchange = builder.streamed_read_buffer_limit(READ_AHEAD).build_streamed()
-            async with asyncio.timeout(timeouts.first_byte or None):
-                response = await exchange.__aenter__()
+            response = await self._head(exchange, timeouts.first_byte)
         except UpstreamFailure:
             raise
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, all become ours
             raise failure_of(error, "first_byte") from None
         return LibraryAnswer(exchange, response, timeouts, request.method.upper() == "HEAD")
+
+    @staticmethod
+    async def _head(exchange: Any, seconds: float) -> Any:
+        """Waits for the head; an exchange that is cut short is ended, so that its connection closes."""
+        entering = asyncio.ensure_future(exchange.__aenter__())
+        try:
+            async with asyncio.timeout(seconds or None):
+                return await asyncio.shield(entering)
+        except BaseException as error:
+            entering.cancel()
+            with contextlib.suppress(BaseException):
+                await exchange.__aexit__(type(error), error, None)
+            raise
 
     async def _client(self, proxy: str, connect: float) -> Any:
         """The library's client for a proxy; the library is imported here, on first use."""
@@ -168,9 +181,11 @@ def failure_of(error: Exception, phase: str) -> UpstreamFailure:
         return TimedOut("No connection to the vendor in time.", "connect")
     if isinstance(error, TimeoutError):
         return TimedOut("The vendor was silent for too long.", phase)
+    text = repr(getattr(error, "details", "")) + str(error)
+    if "before message completed" in text or "IncompleteMessage" in text:
+        return ConnectionBroken("The vendor closed the connection before its answer was whole.", phase)
     if isinstance(error, exceptions.ConnectError):
         return ConnectFailed("No connection by the proxy could be made.", "connect")
-    text = repr(getattr(error, "details", "")) + str(error)
     if any(word in text for word in ("invalid HTTP", "invalid chunk", "Parse", "too large", "Invalid")):
         return ProtocolBroken("The vendor's answer is not valid HTTP.", phase)
     if isinstance(error, exceptions.RequestError | ConnectionError):

@@ -28,8 +28,6 @@ class PooledUpstream:
 def open_upstream(settings: CoreSettings) -> Upstream:
     """Clients as the settings say; nothing is connected yet, and the library is not imported."""
     return PooledUpstream(
-        WireUpstream(
-            idle_seconds=settings.idle_connection_seconds, max_per_host=settings.max_connections_per_host
-        ),
+        WireUpstream(idle_seconds=settings.idle_connection_seconds, max_per_host=settings.max_connections_per_host),
         LibraryUpstream(idle_seconds=settings.idle_connection_seconds),
     )

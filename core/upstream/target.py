@@ -80,9 +80,7 @@ def head_of(request: UpstreamRequest, target: Target) -> bytes:
     method = request.method.upper()
     if _TOKEN.fullmatch(method) is None:
         raise ProtocolBroken("The method is not valid.", "write")
-    lines = [
-        f"{method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nAccept-Encoding: gzip, deflate\r\n"
-    ]
+    lines = [f"{method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nAccept-Encoding: gzip, deflate\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in checked(request.headers)]
     if request.body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
         lines.append(f"Content-Length: {len(request.body)}\r\n")

@@ -81,9 +81,7 @@ class WireAnswer:
 class WireUpstream:
     """A pool of connections per scheme, host and port; for one event loop."""
 
-    def __init__(
-        self, *, idle_seconds: float = 90.0, max_per_host: int = 0, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, *, idle_seconds: float = 90.0, max_per_host: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._idle_seconds = idle_seconds
         self._max_per_host = max_per_host
         self._tls = tls

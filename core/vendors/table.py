@@ -129,9 +129,7 @@ def _gone(number: int, name: str, owner: str, base: str, why: str) -> Row:
 
 
 def _no_adaptor(number: int, name: str, owner: str, base: str, form: str) -> Row:
-    return _gone(
-        number, name, owner, base, f"{name} channels speak {form}, for which this version has no adaptor."
-    )
+    return _gone(number, name, owner, base, f"{name} channels speak {form}, for which this version has no adaptor.")
 
 
 def _local(number: int, name: str, base: str, rerank: str = "") -> Row:

@@ -74,4 +74,5 @@ def dump(settings: CoreSettings | FrontSettings) -> dict[str, Any]:
 def load(cls: type[S], values: Mapping[str, Any]) -> S:
     """Settings from dump()."""
     kinds = typing.get_type_hints(cls)
-    return cls(**{name: Path(value) if kinds[name] is Path else value for name, value in values.items()})
+    typed: dict[str, Any] = {name: Path(value) if kinds[name] is Path else value for name, value in values.items()}
+    return cls(**typed)

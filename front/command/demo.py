@@ -82,7 +82,7 @@ class Site:
 @contextlib.contextmanager
 def running(name: str, arguments: list[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A child process for the time of the block; ended by SIGTERM, then SIGKILL."""
-    process = subprocess.Popen(arguments, env={**os.environ, **environ}, start_new_session=True)
+    process = subprocess.Popen(arguments, env={**os.environ, **environ}, start_new_session=True)  # noqa: S603 - our own
     try:
         yield process
     finally:
@@ -189,9 +189,7 @@ async def ask(site: Site, grpc_address: str, key: str) -> None:
     question = {"role": "user", "content": "What is an isthmus?"}
     async with Client(grpc_address, key) as client:
         say("\n1. OpenAI Chat, POST /v1/chat/completions")
-        headers, raw = site.call(
-            "POST", "/v1/chat/completions", {"model": MODEL, "messages": [question]}, key=key
-        )
+        headers, raw = site.call("POST", "/v1/chat/completions", {"model": MODEL, "messages": [question]}, key=key)
         say(f"  answer    {json.loads(raw)['choices'][0]['message']['content']}")
         show_receipt(await receipt_of(client, headers["x-request-id"]))
 

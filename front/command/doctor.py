@@ -87,8 +87,10 @@ async def _port(host: str, port: int) -> str:
 async def _database(settings: CoreSettings) -> str:
     database = await Database.open(settings)
     try:
-        expression = "EXTRACT(EPOCH FROM now())" if database.kind == "postgres" else "unixepoch('subsec')"
-        rows = await database.read(lambda: database.execute(f"SELECT {expression}"))  # noqa: S608 - a constant
+        expression = (
+            "EXTRACT(EPOCH FROM now())" if database.kind == "postgres" else "(julianday('now') - 2440587.5) * 86400.0"
+        )
+        rows = await database.read(lambda: database.execute(f"SELECT {expression}"))
         drift = abs(float(rows[0][0]) - time.time())
         if drift > CLOCK_SECONDS:
             raise Trouble(f"its clock and this machine's are {drift:.0f} s apart; set both by NTP")

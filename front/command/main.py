@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", parents=[data], help="runs the gateway")
     serve.add_argument("--workers", type=int, default=_workers(), help="worker processes (default: one a core)")
     serve.add_argument("--host", default="0.0.0.0", help="address of the HTTP port (default: all)")  # noqa: S104
-    serve.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT), help="HTTP port; 0: any")
+    serve.add_argument(
+        "--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT), help="HTTP port; 0: any"
+    )
     serve.add_argument("--grpc-port", type=int, help="gRPC port; 0: none (default: 3001)")
     serve.add_argument("--core", default="", metavar="ADDRESS", help="a front alone, for the core at this address")
     serve.add_argument("--no-front", action="store_true", help="a core alone: gRPC only")
@@ -138,7 +140,10 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    for title, settings in (("core", core_settings(arguments)), ("front", fill(FrontSettings, os.environ, {}))):
+    for title, settings in (
+        ("core", core_settings(arguments)),
+        ("front", fill(FrontSettings, os.environ, {})),
+    ):
         print(f"[{title}]")  # noqa: T201
         for name, variable, value, help_text in describe(settings):
             print(f"{name} = {value}\n    {variable or '(flag)'}: {help_text}")  # noqa: T201
@@ -191,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         status = _complain(str(error))
     except KeyboardInterrupt:
         status = 130
-    except Exception as error:  # noqa: BLE001 - the last resort: a sentence instead of a traceback
+    except Exception as error:
         import logging
 
         logging.getLogger("isthmus.command").debug("failed", exc_info=True)

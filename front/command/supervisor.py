@@ -178,9 +178,7 @@ class Supervisor:
     def _spawn(self, slot: int) -> None:
         reader, writer = os.pipe()
         fds = [writer] + ([self.socket.fileno()] if self.socket is not None else [])
-        process = subprocess.Popen(
-            [sys.executable, "-m", "front.command.worker"], stdin=subprocess.PIPE, pass_fds=fds
-        )
+        process = subprocess.Popen([sys.executable, "-m", "front.command.worker"], stdin=subprocess.PIPE, pass_fds=fds)
         os.close(writer)
         os.set_blocking(reader, False)
         message = {

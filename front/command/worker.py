@@ -56,7 +56,8 @@ async def serve(message: dict[str, Any]) -> None:
     try:
         if node is not None:
             await node.listen()
-        app = server = None
+        app = None
+        server: Any = None
         if message["socket"] >= 0:
             sock = socket.socket(fileno=message["socket"])
             sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""OpenAI Chat Completions: body -> envelope and canonical request. Source: OpenAI's API reference, openai-python's types."""
+"""OpenAI Chat Completions: body -> envelope and canonical request. Source: OpenAI's API reference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_TOOLS = 1024
 def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common_pb2.Envelope, chat_pb2.ChatRequest]:
     """The envelope and the canonical request. Consumes source. Raises FrontError 400 naming the field."""
     model = take(source, "model", str)
-    if not model:
+    if not model or not model.strip():
         raise bad("model is required.", "model")
     messages = take(source, "messages", list)
     if not messages:
@@ -87,6 +87,8 @@ def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes) -> Non
     if role in ("tool", "function"):
         result = message.parts.add().tool_result
         result.call_id = take(item, "tool_call_id", str, path + ".") or ""
+        if role == "tool" and not result.call_id:
+            raise bad(f"{path}.tool_call_id is required.", f"{path}.tool_call_id")
         result.name = message.name
         _content(result.content.add, content, path, raw)
     else:
@@ -132,7 +134,11 @@ def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
         value = number(source, name, least, most)
         if value is not None:
             setattr(sampling, name, value)
-    for name, low, high in (("seed", -(1 << 63), (1 << 63) - 1), ("top_k", -1, 1 << 31), ("top_logprobs", 0, 20)):
+    for name, low, high in (
+        ("seed", -(1 << 63), (1 << 63) - 1),
+        ("top_k", -1, 1 << 31),
+        ("top_logprobs", 0, 20),
+    ):
         count = whole(source, name, low, high)
         if count is not None:
             setattr(sampling, name, count)

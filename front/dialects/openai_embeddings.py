@@ -30,9 +30,7 @@ def parse(source: dict[str, Any]) -> tuple[common_pb2.Envelope, embedding_pb2.Em
     unknown = {name: value for name, value in source.items() if value is not None}
     if unknown:
         found.extensions.by_dialect[FORM] = orjson.dumps(unknown)
-    envelope = common_pb2.Envelope(
-        operation=common_pb2.OPERATION_EMBEDDING, model=model, path="/v1/embeddings"
-    )
+    envelope = common_pb2.Envelope(operation=common_pb2.OPERATION_EMBEDDING, model=model, path="/v1/embeddings")
     return envelope, found
 
 
@@ -50,8 +48,10 @@ def _inputs(found: embedding_pb2.Embedding, value: Any) -> None:
     for item in value:
         if isinstance(item, str):
             found.inputs.add().text = item
-        elif isinstance(item, list) and item and all(
-            isinstance(token, int) and not isinstance(token, bool) and 0 <= token < 1 << 32 for token in item
+        elif (
+            isinstance(item, list)
+            and item
+            and all(isinstance(token, int) and not isinstance(token, bool) and 0 <= token < 1 << 32 for token in item)
         ):
             found.inputs.add().tokens.ids.extend(item)
         else:

@@ -23,7 +23,10 @@ def usage(found: usage_pb2.Usage) -> dict[str, Any]:
         "prompt_tokens": found.input_tokens,
         "completion_tokens": found.output_tokens,
         "total_tokens": found.input_tokens + found.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": found.cached_tokens, "audio_tokens": found.input_audio_tokens},
+        "prompt_tokens_details": {
+            "cached_tokens": found.cached_tokens,
+            "audio_tokens": found.input_audio_tokens,
+        },
         "completion_tokens_details": {
             "reasoning_tokens": found.reasoning_tokens,
             "audio_tokens": found.output_audio_tokens,
@@ -85,7 +88,12 @@ class StreamRenderer:
     """Canonical events as chat.completion.chunk events."""
 
     def __init__(self, model: str, include_usage: bool, now: int) -> None:
-        self._head = {"id": "chatcmpl-isthmus", "object": "chat.completion.chunk", "created": now, "model": model}
+        self._head = {
+            "id": "chatcmpl-isthmus",
+            "object": "chat.completion.chunk",
+            "created": now,
+            "model": model,
+        }
         self._include_usage = include_usage
         self._calls: dict[tuple[int, int], int] = {}
         self._usage: usage_pb2.Usage | None = None
@@ -101,9 +109,7 @@ class StreamRenderer:
             started = event.part_started
             number = sum(1 for choice, _ in self._calls if choice == started.choice)
             self._calls[(started.choice, started.index)] = number
-            return self._chunk(
-                started.choice, {"tool_calls": [{"index": number, **call(started.part.tool_call)}]}
-            )
+            return self._chunk(started.choice, {"tool_calls": [{"index": number, **call(started.part.tool_call)}]})
         if kind == "delta":
             return self._delta(event.delta)
         if kind == "finished":

@@ -10,7 +10,8 @@ import orjson
 from front.errors import FrontError, bad
 
 T = TypeVar("T")
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Strings and brackets. Possessive, and matching strings that never end: else hostile bodies take quadratic time."""
 DEEP = 100
 
 

@@ -101,7 +101,7 @@ class Manager:
             try:
                 data = await work(request, **path)
                 if isinstance(data, Raw):
-                    call.stamp(data.response.headers, request_id)
+                    data.response.headers.update(call.stamp({}, request_id))
                     return data.response
                 body = {"success": True, "message": "", "data": data}
             except (FrontError, grpc.aio.AioRpcError) as problem:
@@ -111,9 +111,7 @@ class Manager:
                 body = {"success": False, "message": f"{error.message} (request id: {request_id})"}
             finally:
                 await self._discard(request)
-            return HTTPResponse(
-                orjson.dumps(body), status, call.stamp({}, request_id), "application/json"
-            )
+            return HTTPResponse(orjson.dumps(body), status, call.stamp({}, request_id), "application/json")
 
         handler.__name__ = getattr(work, "__name__", "route")
         return handler

@@ -95,10 +95,8 @@ class Routes:
         return Raw(response)
 
     async def logout(self, request: Request) -> Any:
-        response = HTTPResponse(
-            orjson.dumps({"success": True, "message": ""}), 200, {}, "application/json"
-        )
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=self.m.settings.secure_cookie)
+        response = HTTPResponse(orjson.dumps({"success": True, "message": ""}), 200, {}, "application/json")
+        response.delete_cookie(COOKIE, path="/")
         return Raw(response)
 
     async def me(self, request: Request) -> Any:
@@ -121,9 +119,7 @@ class Routes:
         return items(found.page, [shapes.account(row) for row in found.accounts])
 
     async def user(self, request: Request, user_id: int) -> Any:
-        found = await self.m.admin.GetAccount(
-            admin_pb2.GetAccountRequest(id=user_id), metadata=self.m.caller(request)
-        )
+        found = await self.m.admin.GetAccount(admin_pb2.GetAccountRequest(id=user_id), metadata=self.m.caller(request))
         return shapes.account(found.account)
 
     async def create_user(self, request: Request) -> Any:
@@ -132,7 +128,7 @@ class Routes:
             username=str(body.get("username") or ""),
             password=str(body.get("password") or ""),
             display_name=str(body.get("display_name") or ""),
-            role=int(body.get("role") or 1),
+            role=access_pb2.AccountRole.ValueType(int(body.get("role") or 1)),
         )
         await self.m.admin.CreateAccount(asked, metadata=caller)
 
@@ -180,16 +176,12 @@ class Routes:
 
     async def update_token(self, request: Request) -> Any:
         caller, body = self.m.caller(request), await self.m.body(request)
-        asked = admin_pb2.UpdateKeyRequest(
-            key=shapes.to_key(body), status_only=bool(text(request, "status_only"))
-        )
+        asked = admin_pb2.UpdateKeyRequest(key=shapes.to_key(body), status_only=bool(text(request, "status_only")))
         found = await self.m.admin.UpdateKey(asked, metadata=caller)
         return shapes.key(found.key)
 
     async def delete_token(self, request: Request, key_id: int) -> Any:
-        await self.m.admin.DeleteKeys(
-            admin_pb2.DeleteKeysRequest(ids=[key_id]), metadata=self.m.caller(request)
-        )
+        await self.m.admin.DeleteKeys(admin_pb2.DeleteKeysRequest(ids=[key_id]), metadata=self.m.caller(request))
 
     async def delete_tokens(self, request: Request) -> Any:
         caller, body = self.m.caller(request), await self.m.body(request)
@@ -198,9 +190,7 @@ class Routes:
         return found.deleted
 
     async def reveal_token(self, request: Request, key_id: int) -> Any:
-        found = await self.m.admin.RevealKey(
-            admin_pb2.RevealKeyRequest(id=key_id), metadata=self.m.caller(request)
-        )
+        found = await self.m.admin.RevealKey(admin_pb2.RevealKeyRequest(id=key_id), metadata=self.m.caller(request))
         return {"key": found.secret}
 
     # -- channels -----------------------------------------------------------------------------
@@ -262,9 +252,7 @@ class Routes:
     # -- options, logs, usage -----------------------------------------------------------------
 
     async def options(self, request: Request) -> Any:
-        found = await self.m.admin.ListOptions(
-            admin_pb2.ListOptionsRequest(), metadata=self.m.caller(request)
-        )
+        found = await self.m.admin.ListOptions(admin_pb2.ListOptionsRequest(), metadata=self.m.caller(request))
         return [{"key": name, "value": value} for name, value in sorted(found.options.items())]
 
     async def set_option(self, request: Request) -> Any:
@@ -276,14 +264,12 @@ class Routes:
             value = str(value)
         if not isinstance(body.get("key"), str) or not isinstance(value, str):
             raise bad("key and value are wanted.", "key")
-        await self.m.admin.SetOptions(
-            admin_pb2.SetOptionsRequest(options={body["key"]: value}), metadata=caller
-        )
+        await self.m.admin.SetOptions(admin_pb2.SetOptionsRequest(options={body["key"]: value}), metadata=caller)
 
     async def _logs(self, request: Request, everybody: bool) -> Any:
         asked = admin_pb2.ListLogsRequest(
             page=page(request),
-            type=number(request, "type"),
+            type=admin_pb2.LogType.ValueType(number(request, "type")),
             all_accounts=everybody,
             username=text(request, "username"),
             key_name=text(request, "token_name"),
@@ -304,9 +290,7 @@ class Routes:
         return await self._logs(request, False)
 
     async def key_usage(self, request: Request) -> Any:
-        found = await self.m.billing.GetKeyUsage(
-            billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request)
-        )
+        found = await self.m.billing.GetKeyUsage(billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request))
         data = {
             "object": "token_usage",
             "name": found.name,
@@ -322,9 +306,7 @@ class Routes:
         return Raw(HTTPResponse(orjson.dumps(body), 200, {}, "application/json"))
 
     async def subscription(self, request: Request) -> Any:
-        found = await self.m.billing.GetKeyUsage(
-            billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request)
-        )
+        found = await self.m.billing.GetKeyUsage(billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request))
         limit = UNLIMITED_USD if found.unlimited else found.granted / 500_000
         body = {
             "object": "billing_subscription",
@@ -337,9 +319,7 @@ class Routes:
         return Raw(HTTPResponse(orjson.dumps(body), 200, {}, "application/json"))
 
     async def usage(self, request: Request) -> Any:
-        found = await self.m.billing.GetKeyUsage(
-            billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request)
-        )
+        found = await self.m.billing.GetKeyUsage(billing_pb2.GetKeyUsageRequest(), metadata=self.m.key(request))
         body = {"object": "list", "total_usage": found.used / 5000}
         return Raw(HTTPResponse(orjson.dumps(body), 200, {}, "application/json"))
 

@@ -152,9 +152,7 @@ def instance(schema: Any, root: Any, depth: int = 0) -> Any:
     kind = str(kind or ("object" if "properties" in schema else "null")).lower()
     if kind == "object":
         fields = schema.get("properties") or {}
-        return {
-            name: instance(fields.get(name), root, depth + 1) for name in schema.get("required") or fields
-        }
+        return {name: instance(fields.get(name), root, depth + 1) for name in schema.get("required") or fields}
     if kind == "array":
         return [instance(schema.get("items"), root, depth + 1)] * int(schema.get("minItems") or 0)
     if kind == "string":

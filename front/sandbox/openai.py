@@ -25,7 +25,9 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise ValueError("messages must be a list that is not empty")
-    texts, results, images, last = [], [], [], ""
+    texts: list[str] = []
+    results: list[str] = []
+    images, last = [], ""
     for message in messages:
         content, role = message.get("content"), message.get("role")
         text = texts_of(content)
@@ -34,9 +36,8 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
             last, results = text, []
         elif role == "tool":
             results.append(text)
-        for part in content if isinstance(content, list) else ():
-            if part.get("type") == "image_url":
-                images.append(picture_bytes(part["image_url"]["url"]))
+        parts = content if isinstance(content, list) else ()
+        images += [picture_bytes(part["image_url"]["url"]) for part in parts if part.get("type") == "image_url"]
     controls, last = parse(last, header)
     chosen, form = body.get("tool_choice"), body.get("response_format") or {}
     functions = [tool["function"] for tool in body.get("tools") or () if "function" in tool]
@@ -69,9 +70,7 @@ def chat(body: dict[str, Any], header: str) -> Reply:
     made = answer(question)
     if not question.stream:
         return Reply(_whole(question, made), controls=question.controls)
-    error = sse(
-        {"error": {"message": "The sandbox broke.", "type": "server_error", "param": None, "code": None}}
-    )
+    error = sse({"error": {"message": "The sandbox broke.", "type": "server_error", "param": None, "code": None}})
     events = _events(question, made)
     return Reply(None, events, error, "text/event-stream", controls=question.controls)
 
@@ -158,9 +157,7 @@ def _events(question: Question, made: Answer) -> list[bytes]:
             function = {"name": call["function"]["name"], "arguments": ""}
             out.append(event(index, {"tool_calls": [{**call, "index": number, "function": function}]}))
             for piece in pieces(call["function"]["arguments"], question.controls.chunks):
-                out.append(
-                    event(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
-                )
+                out.append(event(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]}))
         out.append(event(index, {}, _finish(made)))
     if question.include_usage and not question.controls.no_usage:
         out.append(sse({**base, "choices": [], "usage": _usage(made)}))
@@ -182,9 +179,7 @@ def embeddings(body: dict[str, Any], header: str) -> Reply:
             values = base64.b64encode(struct.pack(f"<{dimensions}f", *values)).decode()
         data.append({"object": "embedding", "index": index, "embedding": values})
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Reply(
-        {"object": "list", "model": body.get("model"), "data": data, "usage": usage}, controls=controls
-    )
+    return Reply({"object": "list", "model": body.get("model"), "data": data, "usage": usage}, controls=controls)
 
 
 def models() -> dict[str, Any]:
@@ -200,9 +195,7 @@ def model(name: str) -> dict[str, Any]:
 def rerank(body: dict[str, Any], header: str, version: int) -> Reply:
     """POST /v1/rerank (Jina, Cohere v1) and /v2/rerank (Cohere v2)."""
     controls, query = parse(str(body.get("query", "")), header)
-    documents = [
-        str(each.get("text", "")) if isinstance(each, dict) else str(each) for each in body["documents"]
-    ]
+    documents = [str(each.get("text", "")) if isinstance(each, dict) else str(each) for each in body["documents"]]
     scored = [(relevance(query, text), -index) for index, text in enumerate(documents)]
     ranked = sorted(scored, reverse=True)[: int(body.get("top_n") or len(scored))]
     results: list[dict[str, Any]] = [{"index": -minus, "relevance_score": score} for score, minus in ranked]

@@ -149,9 +149,7 @@ class House:
 
 
 @contextlib.contextmanager
-def house(
-    data: Path, workers: int = 1, environ: dict[str, str] | None = None, sandbox: str = ""
-) -> Iterator[House]:
+def house(data: Path, workers: int = 1, environ: dict[str, str] | None = None, sandbox: str = "") -> Iterator[House]:
     """A Sandbox and a gateway; set up, without channels and keys."""
     with contextlib.ExitStack() as stack:
         if not sandbox:

@@ -6,7 +6,6 @@ import base64
 import struct
 import zlib
 
-import httpx
 import openai
 import pytest
 from pydantic import BaseModel
@@ -20,7 +19,6 @@ def client(gateway: House, key: str) -> openai.OpenAI:
         api_key=key,
         base_url=gateway.base + "/v1",
         max_retries=0,
-        http_client=httpx.Client(trust_env=False),
     ) as made:
         yield made
 
@@ -69,9 +67,7 @@ def test_stream_and_whole_answer_agree(client: openai.OpenAI) -> None:
 
 def test_stream_without_usage_asked_has_no_usage_chunk(client: openai.OpenAI) -> None:
     chunks = list(
-        client.chat.completions.create(
-            model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True
-        )
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}], stream=True)
     )
     assert all(chunk.choices for chunk in chunks)
     assert chunks[-1].choices[0].finish_reason == "stop"
@@ -79,17 +75,13 @@ def test_stream_without_usage_asked_has_no_usage_chunk(client: openai.OpenAI) ->
 
 def test_tools_over_two_turns(client: openai.OpenAI) -> None:
     messages = [{"role": "user", "content": "What is the weather in Panama?"}]
-    first = client.chat.completions.create(
-        model="gpt-4o", messages=messages, tools=[WEATHER], tool_choice="required"
-    )
+    first = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER], tool_choice="required")
     calls = first.choices[0].message.tool_calls
     assert calls
     assert first.choices[0].finish_reason == "tool_calls"
     assert calls[0].function.name == "weather"
     messages.append(first.choices[0].message.model_dump(exclude_none=True))
-    messages.extend(
-        {"role": "tool", "tool_call_id": call.id, "content": "sunny, 31 degrees"} for call in calls
-    )
+    messages.extend({"role": "tool", "tool_call_id": call.id, "content": "sunny, 31 degrees"} for call in calls)
     second = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER])
     assert "sunny, 31 degrees" in (second.choices[0].message.content or "")
 

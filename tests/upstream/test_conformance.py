@@ -96,12 +96,8 @@ async def wire() -> AsyncIterator[WireUpstream]:
 FAST = Timeouts(connect=2.0, first_byte=0.2, idle=0.2)
 
 
-def ask(
-    server: Any, method: str = "POST", timeouts: Timeouts = Timeouts(2, 2, 2), **more: Any
-) -> UpstreamRequest:
-    headers = more.pop(
-        "headers", [("Content-Type", "application/json"), ("Authorization", "Bearer secret-key")]
-    )
+def ask(server: Any, method: str = "POST", timeouts: Timeouts = Timeouts(2, 2, 2), **more: Any) -> UpstreamRequest:
+    headers = more.pop("headers", [("Content-Type", "application/json"), ("Authorization", "Bearer secret-key")])
     return UpstreamRequest(method, server.url, headers, more.pop("body", b'{"a":1}'), timeouts, **more)
 
 
@@ -114,9 +110,7 @@ async def exchange(client: Upstream, request: UpstreamRequest, limit: int = 1 <<
 
 
 async def test_says_what_was_asked_and_keeps_the_connection(client: Upstream, server: Any) -> None:
-    answer = await client.send(
-        ask(server, headers=[("X-Own", "v"), ("Expect", "100-continue"), ("Host", "evil")])
-    )
+    answer = await client.send(ask(server, headers=[("X-Own", "v"), ("Expect", "100-continue"), ("Host", "evil")]))
     assert answer.status == 200
     assert answer.headers["x-a"] == "1, 2"
     assert await answer.read(10) == b"ok"
@@ -137,8 +131,7 @@ async def test_undoes_compression(client: Upstream, server: Any, coding: str) ->
     body = b"abc" * 1000
     packed = gzip.compress(body) if coding == "gzip" else zlib.compress(body)
     server.raw(
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n"
-        % (coding.encode(), len(packed)),
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding.encode(), len(packed)),
         packed,
     )
     assert await exchange(client, ask(server)) == (200, body)
@@ -146,9 +139,7 @@ async def test_undoes_compression(client: Upstream, server: Any, coding: str) ->
 
 async def test_a_decompression_bomb_is_stopped(client: Upstream, server: Any) -> None:
     packed = gzip.compress(bytes(50 << 20))
-    server.raw(
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed), packed
-    )
+    server.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed), packed)
     with pytest.raises(AnswerTooLarge):
         await exchange(client, ask(server), 1 << 20)
 
@@ -331,9 +322,7 @@ async def test_not_resent_after_a_byte(wire: WireUpstream, server: Any) -> None:
 
 
 async def test_junk_after_an_answer_is_not_the_next_answer(wire: WireUpstream, server: Any) -> None:
-    server.raw(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
-    )
+    server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
     for _ in range(2):
         assert await exchange(wire, ask(server)) == (200, b"ok")
     assert server.connections == 2

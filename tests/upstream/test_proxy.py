@@ -35,9 +35,7 @@ async def test_a_forward_proxy_gets_the_whole_address_and_the_credentials() -> N
     server, port = await listen(proxy)
     upstream = open_upstream(CoreSettings())
     answer = await upstream.send(
-        UpstreamRequest(
-            "GET", "http://vendor.invalid/v1", [], b"", LIMITS, f"http://me:secret@127.0.0.1:{port}"
-        )
+        UpstreamRequest("GET", "http://vendor.invalid/v1", [], b"", LIMITS, f"http://me:secret@127.0.0.1:{port}")
     )
     assert await answer.read(9) == b"ok"
     assert seen[0].startswith(b"GET http://vendor.invalid/v1 HTTP/1.1\r\n")
@@ -59,9 +57,7 @@ async def test_a_tunnel_is_asked_for_https_and_its_refusal_told_without_credenti
     upstream = open_upstream(CoreSettings())
     with pytest.raises(UpstreamFailure) as caught:
         await upstream.send(
-            UpstreamRequest(
-                "GET", "https://vendor.invalid/", [], b"", LIMITS, f"http://me:secret@127.0.0.1:{port}"
-            )
+            UpstreamRequest("GET", "https://vendor.invalid/", [], b"", LIMITS, f"http://me:secret@127.0.0.1:{port}")
         )
     assert seen[0].startswith(b"CONNECT vendor.invalid:443 ")
     assert "secret" not in str(caught.value)

@@ -181,15 +181,10 @@ def test_waits(headers: dict[str, str], text: str, wait: int) -> None:
 
 
 def test_usage_is_never_negative_and_says_what_was_cut() -> None:
-    told = usage.normalise(
-        {"prompt_tokens": 5, "completion_tokens": -3, "prompt_tokens_details": {"cached_tokens": 9}}
-    )
+    told = usage.normalise({"prompt_tokens": 5, "completion_tokens": -3, "prompt_tokens_details": {"cached_tokens": 9}})
     assert (told.input_tokens, told.cached_tokens, told.output_tokens) == (5, 5, 0)
     assert len(told.corrections) == 2
-    assert (
-        usage.normalise({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4, "cost": 0.00012}).cached_tokens
-        == 4
-    )
+    assert usage.normalise({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4, "cost": 0.00012}).cached_tokens == 4
     assert usage.normalise({"cost": 0.00012}).vendor_cost == "0.00012"
     moved = usage.of_answer({"choices": [{"usage": {"prompt_tokens": 2, "cached_tokens": 1}}]})
     assert moved is not None
@@ -199,9 +194,7 @@ def test_usage_is_never_negative_and_says_what_was_cut() -> None:
 def test_header_overrides_cannot_smuggle() -> None:
     native = common_pb2.Native(form="openai.chat", body=b'{"model":"asked","messages":[]}')
     native.headers.add(name="x-team", value="a\r\nx-evil: {api_key}")
-    channel = replace(
-        CHANNEL, header_override={"X-Team": "{client_header:X-Team}", "Authorization": "Key {api_key}"}
-    )
+    channel = replace(CHANNEL, header_override={"X-Team": "{client_header:X-Team}", "Authorization": "Key {api_key}"})
     sent = dict(OPENAI.splice(native, replace(CALL, channel=channel, native=native)).headers)
     assert sent["X-Team"] == "ax-evil: {api_key}"
     assert sent["Authorization"] == "Key sk-secret-key"

@@ -39,9 +39,7 @@ def _written(pairs: list[tuple[str, Any]], space: str, ascii_only: bool) -> byte
 
 
 @settings(max_examples=400, deadline=None)
-@given(
-    _pairs, _spaces, st.booleans(), st.dictionaries(_names, _values, max_size=2), st.sets(_names, max_size=2)
-)
+@given(_pairs, _spaces, st.booleans(), st.dictionaries(_names, _values, max_size=2), st.sets(_names, max_size=2))
 def test_change_equals_parse_change_dump(
     pairs: list[tuple[str, Any]], space: str, ascii_only: bool, sets: dict[str, Any], deletes: set[str]
 ) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BigIntegerField, BlobField, BooleanField, CharField, FloatField, IntegerField, Model, TextField
+from peewee import (
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    FloatField,
+    IntegerField,
+    Model,
+    TextField,
+)
 
 
 class Base(Model):  # type: ignore[misc,unused-ignore]

@@ -256,9 +256,7 @@ def _piece(out: chat_pb2.Choice, piece: Any) -> None:
     elif kind == "thinking":
         out.parts.add().thinking.text = thinking_text(piece)
     else:
-        out.parts.add().opaque.CopyFrom(
-            parts_pb2.Opaque(dialect=DIALECT, kind=kind, json=orjson.dumps(piece))
-        )
+        out.parts.add().opaque.CopyFrom(parts_pb2.Opaque(dialect=DIALECT, kind=kind, json=orjson.dumps(piece)))
 
 
 def thinking_text(piece: dict[str, Any]) -> str:

@@ -65,9 +65,7 @@ class OpenAIEmbeddings:
             return changes
 
         body = splice(body, call, rules, native=native)
-        return VendorRequest(
-            "POST", url(row, row.embedding, call, call.sent), headers(row, call), body, dropped
-        )
+        return VendorRequest("POST", url(row, row.embedding, call, call.sent), headers(row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> embedding_pb2.EmbedResponse:
         """Vectors and usage. Raises BadAnswer."""

@@ -132,9 +132,7 @@ def _function(function: tools_pb2.FunctionTool, dropped: list[str]) -> dict[str,
     if function.HasField("strict"):
         made["strict"] = function.strict
     dropped.extend(
-        f"tools.function.{name}"
-        for name in ("examples_json", "response_json", "behavior")
-        if getattr(function, name)
+        f"tools.function.{name}" for name in ("examples_json", "response_json", "behavior") if getattr(function, name)
     )
     return made
 
@@ -206,9 +204,7 @@ def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: lis
         body["reasoning_effort"] = "none"
     elif reasoning.HasField("budget_tokens") and reasoning.budget_tokens >= 0:
         budget = reasoning.budget_tokens
-        effort = (
-            "none" if budget == 0 else "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
-        )
+        effort = "none" if budget == 0 else "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
         body["reasoning_effort"] = effort
     if reasoning.HasField("budget_tokens"):
         dropped.append("reasoning.budget_tokens")

@@ -154,9 +154,7 @@ class Messages:
         elif kind == "file":
             return self._file(part)
         elif kind == "search_result":
-            inner = "\n".join(
-                piece.text.text for piece in part.search_result.content if piece.HasField("text")
-            )
+            inner = "\n".join(piece.text.text for piece in part.search_result.content if piece.HasField("text"))
             title = part.search_result.title or part.search_result.source
             made = {"type": "text", "text": f"{title}\n{inner}"}
         elif kind == "opaque" and part.opaque.dialect == DIALECT:

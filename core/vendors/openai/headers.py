@@ -15,9 +15,7 @@ _CLOUDFLARE = "https://gateway.ai.cloudflare.com"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CLIENT_HEADER = re.compile(r"\{client_header:([^}]+)\}")
-_FRAMING = frozenset(
-    {"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"}
-)
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
 
 
 def url(row: Row, path: str, call: Call, model: str) -> str:

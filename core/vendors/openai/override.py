@@ -110,9 +110,7 @@ def _conditions(body: Any, operation: dict[str, Any]) -> bool:
 def _condition(body: Any, condition: dict[str, Any]) -> bool:
     test = _TESTS.get(str(condition.get("mode", "full")))
     if test is None:
-        raise ChannelError(
-            f"The channel's parameter override has an unknown condition: {condition.get('mode')}"
-        )
+        raise ChannelError(f"The channel's parameter override has an unknown condition: {condition.get('mode')}")
     found = _get(body, str(condition.get("path", "")))
     if found is MISSING:
         return bool(condition.get("pass_missing_key"))

@@ -83,9 +83,7 @@ def space_end(body: bytes, at: int) -> int:
     return found.end() if found else at
 
 
-def change(
-    body: bytes, sets: dict[str, bytes], deletes: set[str], renames: dict[str, str], start: int = 0
-) -> bytes:
+def change(body: bytes, sets: dict[str, bytes], deletes: set[str], renames: dict[str, str], start: int = 0) -> bytes:
     """The object with members replaced, removed and renamed; all other bytes are kept.
 
     What is set and not there is appended. Of duplicates of a changed member only the last

@@ -153,9 +153,7 @@ class OpenAIDecoder:
             )
             out.append(ChatEvent(finished=finished))
 
-    def _delta(
-        self, choice: _Choice, delta: dict[str, Any], raw: dict[str, Any], out: list[ChatEvent]
-    ) -> None:
+    def _delta(self, choice: _Choice, delta: dict[str, Any], raw: dict[str, Any], out: list[ChatEvent]) -> None:
         thoughts = decode.text(delta.get("reasoning_content")) or decode.text(delta.get("reasoning"))
         if thoughts:
             self._say(choice, "thinking", thoughts, out)
@@ -231,9 +229,7 @@ class OpenAIDecoder:
             out.append(_delta_event(choice.index, at, transcript=words))
         if expires := decode.whole(audio.get("expires_at")):
             event = _delta_event(choice.index, at)
-            event.delta.extensions.by_dialect[decode.DIALECT] = orjson.dumps(
-                {"audio": {"expires_at": expires}}
-            )
+            event.delta.extensions.by_dialect[decode.DIALECT] = orjson.dumps({"audio": {"expires_at": expires}})
             out.append(event)
 
     def _call_delta(self, choice: _Choice, made: dict[str, Any], number: int, out: list[ChatEvent]) -> None:

@@ -103,9 +103,7 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
         output_tokens=output,
         reasoning_tokens=read.within("reasoning", reasoning, output, "output tokens"),
         output_audio_tokens=read.within("audio", read.count(answer, "audio_tokens"), output, "output tokens"),
-        output_image_tokens=read.within(
-            "images", read.count(answer, "image_tokens"), output, "output tokens"
-        ),
+        output_image_tokens=read.within("images", read.count(answer, "image_tokens"), output, "output tokens"),
         accepted_prediction_tokens=read.count(answer, "accepted_prediction_tokens"),
         rejected_prediction_tokens=read.count(answer, "rejected_prediction_tokens"),
         raw=orjson.dumps(raw),

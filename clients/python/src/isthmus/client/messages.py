@@ -24,7 +24,7 @@ def image(source: bytes | str, mime_type: str = "", detail: str = "") -> parts_p
     return parts_pb2.Part(image=parts_pb2.ImagePart(media=media, detail=detail))
 
 
-def message(role: chat_pb2.Role, *parts: PartLike, name: str = "") -> chat_pb2.Message:
+def message(role: chat_pb2.Role.ValueType, *parts: PartLike, name: str = "") -> chat_pb2.Message:
     """A message of any role; a str is a text part."""
     made = [text(part) if isinstance(part, str) else part for part in parts]
     return chat_pb2.Message(role=role, parts=made, name=name)
