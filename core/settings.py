@@ -49,7 +49,7 @@ class CoreSettings:
     journal_limit_mb: int = setting(
         256, "Unflushed journal after which requests get 503.", env="ISTHMUS_JOURNAL_LIMIT_MB"
     )
-    sync_frequency: float = setting(0.5, "Seconds between polls of the change feed.", env="ISTHMUS_SYNC_SECONDS")
+    sync_frequency: float = setting(0.25, "Seconds between polls of the change feed.", env="ISTHMUS_SYNC_SECONDS")
     relay_timeout: float = setting(0.0, "Longest an upstream call may take in all; 0: no limit.", env="RELAY_TIMEOUT")
     streaming_timeout: float = setting(300.0, "Longest silence of a vendor.", env="STREAMING_TIMEOUT")
     connect_timeout: float = setting(10.0, "Longest wait for a connection to a vendor.", env="ISTHMUS_CONNECT_TIMEOUT")

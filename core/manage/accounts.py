@@ -99,14 +99,16 @@ async def set_up(services: Services, request: access_pb2.SetUpRequest) -> access
 
 async def login(services: Services, username: str, password: str, address: str) -> tuple[access_pb2.Account, str, int]:
     """Account, session and its end. Raises WrongPassword, RateLimited, RoleTooLow."""
-    names = ("name:" + username.strip().lower(), "address:" + address if address else "")
-    services.throttle.check(*names)
+    if services.state.snapshot.options.raw["PasswordLoginEnabled"] != "true":
+        raise RoleTooLow("Signing in by password is switched off.")
+    name = "name:" + username.strip().lower()[:64]
+    # The address is never forgiven: one's own account would reset it.
+    services.throttle.begin(name, "address:" + address if address else "")
     user = await services.store.accounts.find_by_name(username.strip())
     right, rehash = await verify_password(user.password if user is not None else "", password[:1024])
     if user is None or not right or user.status != ENABLED:
-        services.throttle.failed(*names)
         raise WrongPassword()
-    services.throttle.succeeded(*names)
+    services.throttle.succeeded(name)
     fields: dict[str, Any] = {"last_login_at": int(time.time())}
     if rehash:
         fields["password"] = await hash_password(password)

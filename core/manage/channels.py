@@ -55,7 +55,7 @@ def columns(channel: admin_pb2.Channel, wanted: Iterable[str] = ()) -> dict[str,
     if found.get("weight", 0) < 0:
         raise InvalidRequest("A weight is 0 or more.", param="weight")
     if "status" in found and found["status"] not in (1, 2, 3):
-        found["status"] = 1
+        raise InvalidRequest("A channel is enabled (1) or disabled (2, 3).", param="status")
     return found
 
 
@@ -102,6 +102,8 @@ def message(row: Channel) -> admin_pb2.Channel:
 
 async def create(services: Services, request: admin_pb2.CreateChannelsRequest) -> list[admin_pb2.Channel]:
     """New channels. Raises InvalidRequest."""
+    if not request.channel.status:
+        request.channel.status = 1
     fields = columns(request.channel)
     if not fields["name"]:
         raise InvalidRequest("A channel needs a name.", param="name")
@@ -129,6 +131,8 @@ async def create(services: Services, request: admin_pb2.CreateChannelsRequest) -
 
 async def update(services: Services, request: admin_pb2.UpdateChannelRequest) -> admin_pb2.Channel:
     """Writes the channel, or the fields named."""
+    if not request.fields and not (request.channel.name and request.channel.models):
+        raise InvalidRequest("A channel needs a name and at least one model; name the fields to write fewer.")
     row = await services.store.channels.update(request.channel.id, **columns(request.channel, request.fields))
     await services.state.refresh()
     return message(row)

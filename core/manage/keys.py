@@ -102,7 +102,7 @@ async def update(
     """Writes the key, or its status alone."""
     token = await services.store.keys.get(key.id, principal.account.id)
     columns: dict[str, Any] = {} if status_only else _columns(services, principal, key)
-    if key.status:
+    if key.status and key.status != token.status:
         if key.status not in (ENABLED, DISABLED_BY_HAND):
             raise InvalidRequest("A key is enabled (1) or disabled (2).", param="status")
         ends = columns.get("expired_time", token.expired_time)

@@ -11,6 +11,8 @@ from core.services.context import Services
 from core.state.types import ROLE_ADMIN, Principal
 from core.store.models import Log
 
+HIDDEN = ("channel_id", "channel_name", "channel_type", "key_index", "upstream_model", "upstream_request_id")
+"""What of an attempt only administrators see."""
 PAGE_MOST = 100
 PAGE_DEFAULT = 10
 
@@ -31,8 +33,8 @@ def receipt(row: Log) -> billing_pb2.Receipt | None:
     return parsed
 
 
-def entry(row: Log) -> admin_pb2.LogEntry:
-    """A line as it is told."""
+def entry(principal: Principal, row: Log) -> admin_pb2.LogEntry:
+    """A line as it is told to the caller."""
     told = admin_pb2.LogEntry(
         id=row.id,
         created_at=row.created_at,
@@ -43,7 +45,7 @@ def entry(row: Log) -> admin_pb2.LogEntry:
     )
     held = receipt(row)
     if held is not None:
-        told.receipt.CopyFrom(held)
+        told.receipt.CopyFrom(for_reader(principal, held))
     return told
 
 
@@ -71,9 +73,18 @@ async def list_logs(
     rows, total = await services.store.logs.list(
         offset=offset, limit=size, since=request.since, until=request.until, **equal
     )
-    response = admin_pb2.ListLogsResponse(logs=[entry(row) for row in rows])
+    response = admin_pb2.ListLogsResponse(logs=[entry(principal, row) for row in rows])
     response.page.page, response.page.page_size, response.page.total = number, size, total
     return response
+
+
+def for_reader(principal: Principal, held: billing_pb2.Receipt) -> billing_pb2.Receipt:
+    """The receipt as the caller may see it: which channels served it is for administrators alone."""
+    if principal.account.role < ROLE_ADMIN:
+        for attempt in held.attempts:
+            for field in HIDDEN:
+                attempt.ClearField(field)  # type: ignore[arg-type]
+    return held
 
 
 def may_read(principal: Principal, held: billing_pb2.Receipt) -> bool:
@@ -89,7 +100,9 @@ async def receipts(services: Services, principal: Principal, request_id: str) ->
     if not rows:
         await services.ledger.flush()
         rows = await services.store.logs.by_request(request_id)
-    found = [held for row in rows if (held := receipt(row)) is not None and may_read(principal, held)]
+    found = [
+        for_reader(principal, held) for row in rows if (held := receipt(row)) is not None and may_read(principal, held)
+    ]
     if not found:
         raise RecordNotFound("There is no such receipt.")
     return found

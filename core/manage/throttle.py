@@ -6,7 +6,7 @@ from cachetools import TTLCache
 
 from core.errors import RateLimited
 
-FAILURES_MOST = 10
+FAILURES_MOST = 20
 """Failures in the window, per name and per address, before sign-ins are refused."""
 WINDOW_SECONDS = 300
 ENTRIES_MOST = 50_000
@@ -22,6 +22,11 @@ class Throttle:
         """Raises RateLimited where one of the names has failed too often."""
         if any(name and self._failures.get(name, [0])[0] >= FAILURES_MOST for name in names):
             raise RateLimited("Too many failed sign-ins; try again later.", retry_after_ms=WINDOW_SECONDS * 1000)
+
+    def begin(self, *names: str) -> None:
+        """Counts an attempt before its password is checked, so that parallel ones count. Raises RateLimited."""
+        self.check(*names)
+        self.failed(*names)
 
     def failed(self, *names: str) -> None:
         """Notes a failure."""

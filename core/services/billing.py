@@ -47,7 +47,7 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
             token_id=key_id,
             model_name=request.model,
         )
-        found = [held for row in rows if (held := logs.receipt(row)) is not None]
+        found = [logs.for_reader(principal, held) for row in rows if (held := logs.receipt(row)) is not None]
         page = common_pb2.PageInfo(page=number, page_size=size, total=total)
         return billing_pb2.ListReceiptsResponse(receipts=found, page=page)
 

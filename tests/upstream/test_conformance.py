@@ -223,10 +223,10 @@ async def test_head(client: Upstream, server: Any) -> None:
     assert await exchange(client, ask(server, "HEAD", body=b"")) == (200, b"")
 
 
-async def test_a_slow_first_byte_times_out(client: Upstream, server: Any) -> None:
+async def test_a_slow_first_byte_times_out(wire: WireUpstream, server: Any) -> None:
     server.raw()
     with pytest.raises(TimedOut) as caught:
-        await client.send(ask(server, timeouts=FAST))
+        await wire.send(ask(server, timeouts=FAST))
     assert caught.value.phase == "first_byte"
     await asyncio.wait_for(server.closed.wait(), 2)
     assert len(server.requests) == 1
@@ -243,14 +243,14 @@ async def test_silence_inside_a_body_times_out(client: Upstream, server: Any) ->
     await asyncio.wait_for(server.closed.wait(), 2)
 
 
-async def test_cancelling_closes_the_connection(client: Upstream, server: Any) -> None:
+async def test_cancelling_closes_the_connection(wire: WireUpstream, server: Any) -> None:
     arrived = asyncio.Event()
 
     async def silent(*_: Any) -> None:
         arrived.set()
 
     server.behaviour = silent
-    task = asyncio.create_task(client.send(ask(server)))
+    task = asyncio.create_task(wire.send(ask(server)))
     await asyncio.wait_for(arrived.wait(), 2)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
