@@ -45,7 +45,12 @@ def channel_of(row: models.Channel) -> Channel:
         statuses = {int(old): int(new) for old, new in parsed["status_code_mapping"].items()}
     except (TypeError, ValueError):
         statuses, defect = {}, "status_code_mapping does not map numbers to numbers"
-    info = json.loads(row.channel_info or "{}")
+    try:
+        info = json.loads(row.channel_info or "{}")
+        if not isinstance(info, dict):
+            raise ValueError("not an object")
+    except ValueError:
+        info, defect = {}, "channel_info is not a JSON object"
     multi = bool(info.get("is_multi_key"))
     states = info.get("multi_key_status_list") or {}
     secrets = split_keys(row.key) if multi else [row.key.strip()]

@@ -94,6 +94,8 @@ class State:
         self._by_key: dict[int, set[str]] = {}
         self._epoch = 0
         """Grows with every change seen, so that a look-up that was under way meanwhile is not cached."""
+        self._stale = False
+        """The snapshot must be built anew; stays set until that worked."""
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
@@ -161,18 +163,19 @@ class State:
     async def refresh(self) -> None:
         """Reads the feed now."""
         async with self._lock:
-            rebuild = False
             while seen := await self._store.changes.since(self._sequence):
                 self._epoch += 1
-                if seen[0][0] > self._sequence + changes.KEPT:
+                if seen[0][0] > self._sequence + 1:
+                    # Rows were pruned, or numbers skipped: what is missing may have been any change.
                     self._forget_keys()
                     self._accounts.clear()
-                    rebuild = True
+                    self._stale = True
                 for _, kind, entity in seen:
-                    rebuild |= self._void(kind, entity)
+                    self._stale |= self._void(kind, entity)
                 self._sequence = seen[-1][0]
-            if rebuild:
+            if self._stale:
                 await self._rebuild()
+                self._stale = False
 
     def _void(self, kind: str, entity: int) -> bool:
         """Forgets what a change makes stale; returns whether the snapshot must be built anew."""

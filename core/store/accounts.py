@@ -49,7 +49,7 @@ class Accounts:
         )
         user.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_ACCOUNT, user.id, granted=granted)
         user.save(only=[User.purse_id])
-        changes.note(changes.ACCOUNT, user.id)
+        changes.note(self._database, changes.ACCOUNT, user.id)
         return user
 
     async def set_up(self, username: str, password_hash: str, granted: int, version: str) -> User:
@@ -58,13 +58,14 @@ class Accounts:
         def run() -> User:
             if Setup.select().exists() or User.select().where(User.role == 100).exists():
                 raise Conflict("The first administrator exists already.")
-            Setup.create(version=version, initialized_at=int(time.time()))
+            # The fixed id makes the second of two that come at once fail.
+            Setup.create(id=1, version=version, initialized_at=int(time.time()))
             return self.insert(username, password_hash, 100, granted, display_name="Root User")
 
         try:
             return await self._database.write(run)
         except IntegrityError as error:
-            raise Conflict("The name is taken.", param="username") from error
+            raise Conflict("The first administrator exists already, or the name is taken.") from error
 
     async def is_set_up(self) -> bool:
         """Whether the first administrator exists."""
@@ -124,7 +125,7 @@ class Accounts:
             changed = User.update(**fields).where(User.id == account_id, User.deleted_at == 0).execute()
             if not changed:
                 raise RecordNotFound("There is no such account.")
-            changes.note(changes.ACCOUNT, account_id)
+            changes.note(self._database, changes.ACCOUNT, account_id)
 
         try:
             await self._database.write(run)
@@ -140,7 +141,7 @@ class Accounts:
             if not User.update(deleted_at=now, status=2).where(User.id == account_id, User.deleted_at == 0).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id).execute()
-            changes.note(changes.ACCOUNT, account_id)
+            changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)
 

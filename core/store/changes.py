@@ -6,12 +6,20 @@ from core.store.database import Database
 from core.store.models import Change
 
 ACCOUNT, KEY, CHANNEL, OPTION = "account", "key", "channel", "option"
+FEED_LOCK = 0x66656564
+"""PostgreSQL's advisory lock of writers of the feed ("feed")."""
 KEPT = 10_000
 """Rows kept; a node that missed more loads everything anew."""
 
 
-def note(kind: str, entity_id: int = 0) -> None:
-    """Appends a change; inside write() only."""
+def note(database: Database, kind: str, entity_id: int = 0) -> None:
+    """Appends a change; inside write() only.
+
+    On PostgreSQL numbers are given before commits: without the lock a lower one
+    could appear after a higher one was read, and be missed.
+    """
+    if database.kind == "postgres":
+        database.execute("SELECT pg_advisory_xact_lock(?)", (FEED_LOCK,))
     sequence = Change.insert(kind=kind, entity_id=entity_id).execute()
     if sequence % 1000 == 0:
         Change.delete().where(Change.id < sequence - KEPT).execute()

@@ -15,6 +15,7 @@ from core.store.secrets import Vault
 
 LIST_MOST = 100
 ENABLED = 1
+DISABLED_BY_HAND = 2
 
 
 def split_keys(text: str) -> list[str]:
@@ -53,7 +54,7 @@ class Channels:
             for fields in rows:
                 sealed = {**fields, "key": self._vault.encrypt(fields.get("key", ""))}
                 made.append(Channel.create(created_time=int(time.time()), **sealed).id)
-                changes.note(changes.CHANNEL, made[-1])
+                changes.note(self._database, changes.CHANNEL, made[-1])
             return made
 
         return [await self.get(channel_id) for channel_id in await self._database.write(run)]
@@ -117,7 +118,7 @@ class Channels:
         def run() -> None:
             if fields and not Channel.update(**fields).where(Channel.id == channel_id).execute():
                 raise RecordNotFound("There is no such channel.")
-            changes.note(changes.CHANNEL, channel_id)
+            changes.note(self._database, changes.CHANNEL, channel_id)
 
         await self._database.write(run)
         return await self.get(channel_id)
@@ -128,7 +129,7 @@ class Channels:
         def run() -> int:
             count = int(Channel.delete().where(Channel.id.in_(list(ids))).execute())
             for channel_id in ids:
-                changes.note(changes.CHANNEL, channel_id)
+                changes.note(self._database, changes.CHANNEL, channel_id)
             return count
 
         return await self._database.write(run)
@@ -137,7 +138,10 @@ class Channels:
         """The state of a channel, or of one key of a multi-key channel: the channel follows its last key."""
 
         def run() -> None:
-            row = Channel.select().where(Channel.id == channel_id).first()
+            query = Channel.select().where(Channel.id == channel_id)
+            if self._database.kind == "postgres":
+                query = query.for_update()
+            row = query.first()
             if row is None:
                 return
             now = int(time.time())
@@ -156,12 +160,17 @@ class Channels:
                 row.channel_info = json.dumps(info)
                 if status != ENABLED and len(states) < keys:
                     row.save(only=[Channel.channel_info])
-                    changes.note(changes.CHANNEL, channel_id)
+                    changes.note(self._database, changes.CHANNEL, channel_id)
+                    return
+                stays_disabled = status == ENABLED and row.status == DISABLED_BY_HAND
+                if stays_disabled:
+                    row.save(only=[Channel.channel_info])
+                    changes.note(self._database, changes.CHANNEL, channel_id)
                     return
             other = json.loads(row.other_info or "{}")
             other.update({"status_reason": reason, "status_time": now})
             row.status, row.other_info = status, json.dumps(other)
             row.save(only=[Channel.status, Channel.other_info, Channel.channel_info])
-            changes.note(changes.CHANNEL, channel_id)
+            changes.note(self._database, changes.CHANNEL, channel_id)
 
         await self._database.write(run)

@@ -131,12 +131,20 @@ class Database:
         await self.peewee.close_pool()
 
 
+class _Postgres(pwasyncio.AsyncPostgresqlDatabase):
+    """asyncpg takes plain bytes; peewee would ask for psycopg's wrapper, which is not needed here."""
+
+    def get_binary_type(self) -> type[bytes]:
+        """What blobs are bound as."""
+        return bytes
+
+
 def _postgres(settings: CoreSettings) -> Any:
     """A PostgreSQL database from a DSN such as postgres://user:password@host:5432/name."""
     if not re.match(r"postgres(ql)?://", settings.sql_dsn):
         raise ValueError("SQL_DSN must begin with postgres://")
     parts = urlsplit(settings.sql_dsn)
-    return pwasyncio.AsyncPostgresqlDatabase(
+    return _Postgres(
         parts.path.lstrip("/") or "postgres",
         user=unquote(parts.username or "postgres"),
         password=unquote(parts.password or "") or None,

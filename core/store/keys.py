@@ -41,7 +41,7 @@ class Keys:
             )
             token.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted)
             token.save(only=[Token.purse_id])
-            changes.note(changes.KEY, token.id)
+            changes.note(self._database, changes.KEY, token.id)
             return token
 
         return await self._database.write(run)
@@ -99,7 +99,7 @@ class Keys:
             condition = (Token.id == key_id) & (Token.user_id == user_id) & (Token.deleted_at == 0)
             if not Token.update(**fields).where(condition).execute():
                 raise RecordNotFound("There is no such key.")
-            changes.note(changes.KEY, key_id)
+            changes.note(self._database, changes.KEY, key_id)
 
         await self._database.write(run)
         return await self.get(key_id)
@@ -111,7 +111,7 @@ class Keys:
             condition = Token.id.in_(list(ids)) & (Token.user_id == user_id) & (Token.deleted_at == 0)
             count = int(Token.update(deleted_at=int(time.time())).where(condition).execute())
             for key_id in ids:
-                changes.note(changes.KEY, key_id)
+                changes.note(self._database, changes.KEY, key_id)
             return count
 
         return await self._database.write(run)

@@ -28,6 +28,6 @@ class OptionRows:
                 Option.insert(key=name, value=value).on_conflict(
                     conflict_target=[Option.key], update={Option.value: value}
                 ).execute()
-            changes.note(changes.OPTION)
+            changes.note(self._database, changes.OPTION)
 
         await self._database.write(run)

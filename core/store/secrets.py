@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -21,16 +22,21 @@ def load_secret(data: Path) -> str:
     """The data folder's secret; made once, readable by its owner alone."""
     path = data / SECRET_FILE
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    made = os.urandom(SECRET_BYTES).hex()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(made)
-        file.flush()
-        os.fsync(file.fileno())
-    return made
+    if not path.exists():
+        # Written whole before it gets its name: a crash or a second starter never sees half of it.
+        draft = data / f".{SECRET_FILE}-{os.getpid()}-{os.urandom(4).hex()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(os.urandom(SECRET_BYTES).hex())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    found = path.read_text().strip()
+    if len(found) < SECRET_BYTES:
+        raise ValueError(f"{path} holds no secret; restore it from a backup, or set CRYPTO_SECRET")
+    return found
 
 
 def _derive(secret: str, purpose: str) -> bytes:

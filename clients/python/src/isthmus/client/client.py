@@ -81,12 +81,8 @@ class Client:
         self.billing = cast(
             "billing_pb2_grpc.BillingServiceAsyncStub", billing_pb2_grpc.BillingServiceStub(self._channel)
         )
-        self.access = cast(
-            "access_pb2_grpc.AccessServiceAsyncStub", access_pb2_grpc.AccessServiceStub(self._channel)
-        )
-        self.admin = cast(
-            "admin_pb2_grpc.AdminServiceAsyncStub", admin_pb2_grpc.AdminServiceStub(self._channel)
-        )
+        self.access = cast("access_pb2_grpc.AccessServiceAsyncStub", access_pb2_grpc.AccessServiceStub(self._channel))
+        self.admin = cast("admin_pb2_grpc.AdminServiceAsyncStub", admin_pb2_grpc.AdminServiceStub(self._channel))
 
     async def __aenter__(self) -> Client:
         return self
@@ -130,9 +126,7 @@ class Client:
         async def events(into: ChatStream) -> AsyncIterator[chat_pb2.ChatEvent]:
             attempt = 0
             while True:
-                call: Any = self.chat.StreamGenerate(
-                    request, metadata=self.metadata, timeout=self._seconds(deadline)
-                )
+                call: Any = self.chat.StreamGenerate(request, metadata=self.metadata, timeout=self._seconds(deadline))
                 begun = False
                 try:
                     async for message in call:
@@ -266,9 +260,7 @@ def _open(address: str, secure: bool, credentials: grpc.ChannelCredentials | Non
         ("grpc.enable_retries", 0),
     ]
     if secure or credentials is not None:
-        return grpc.aio.secure_channel(
-            address, credentials or grpc.ssl_channel_credentials(), options=options
-        )
+        return grpc.aio.secure_channel(address, credentials or grpc.ssl_channel_credentials(), options=options)
     return grpc.aio.insecure_channel(address, options=options)
 
 

@@ -1,0 +1,141 @@
+"""One suite for the store, the state and the ledger over SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from isthmus.v1 import billing_pb2
+
+from core.errors import Conflict, InsufficientQuota, RecordNotFound
+from core.ledger.interface import Draws
+from core.ledger.ledger import open_ledger
+from core.settings import CoreSettings
+from core.state.state import State
+from core.store.database import Database
+from core.store.store import Store
+from tests.servers.postgres import postgres
+
+SECRET = "a" * 48
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield ""
+    else:
+        with postgres() as found:
+            yield found
+
+
+@pytest.fixture
+async def settings(dsn: str, tmp_path: Path) -> CoreSettings:
+    return CoreSettings(data=tmp_path, sql_dsn=dsn)
+
+
+@pytest.fixture
+async def store(settings: CoreSettings) -> AsyncIterator[Store]:
+    database = await Database.open(settings)
+    await database.migrate()
+    await database.migrate()
+    if database.kind == "postgres":
+        tables = "users, tokens, channels, options, logs, setups, changes, purses, leases, journals, set_aside"
+        await database.write(lambda: database.execute_count(f"TRUNCATE {tables} RESTART IDENTITY"))
+    yield Store(database, settings)
+    await database.close()
+
+
+async def test_accounts(store: Store) -> None:
+    made = await store.accounts.create("ada", "hash", granted=500)
+    assert (await store.accounts.find_by_name("ada")).id == made.id
+    with pytest.raises(Conflict):
+        await store.accounts.create("ada", "hash")
+    assert (await store.accounts.list("ad"))[1] == 1
+    await store.accounts.update(made.id, group="vip")
+    assert (await store.accounts.get(made.id)).group == "vip"
+    await store.accounts.delete(made.id)
+    with pytest.raises(RecordNotFound):
+        await store.accounts.get(made.id)
+
+
+async def test_the_first_administrator_exists_once(store: Store) -> None:
+    results = await asyncio.gather(
+        *(store.accounts.set_up(f"root{number}", "hash", 100, "test") for number in range(4)), return_exceptions=True
+    )
+    assert sum(not isinstance(result, BaseException) for result in results) == 1
+
+
+async def test_a_revoked_key_stops_within_a_second_everywhere(store: Store, settings: CoreSettings) -> None:
+    user = await store.accounts.create("ada", "hash")
+    token = await store.keys.create(user.id, SECRET, 100)
+    states = [await State.open(store, settings) for _ in range(2)]
+    try:
+        for state in states:
+            assert (await state.find_key(SECRET)) is not None
+        await store.keys.update(token.id, user.id, status=2)
+        deadline = time.monotonic() + 1
+        for state in states:
+            while (found := await state.find_key(SECRET)) is None or found[1].status != 2:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.01)
+    finally:
+        for state in states:
+            await state.close()
+
+
+async def test_channels_and_their_keys(store: Store, settings: CoreSettings) -> None:
+    fields = {"type": 1000, "name": "c", "key": "k1\nk2", "models": "m,n", "base_url": "http://127.0.0.1:1"}
+    info = '{"is_multi_key": true, "multi_key_size": 2, "multi_key_mode": "random"}'
+    (row,) = await store.channels.create([{**fields, "channel_info": info}])
+    state = await State.open(store, settings)
+    try:
+        assert [key.secret for key in state.snapshot.channels[row.id].keys] == ["k1", "k2"]
+        await store.channels.set_status(row.id, 3, key_index=0, reason="401")
+        await state.refresh()
+        assert [key.index for key in state.snapshot.channels[row.id].keys] == [1]
+        await store.channels.set_status(row.id, 3, key_index=1, reason="401")
+        await state.refresh()
+        assert row.id not in state.snapshot.channels
+        assert "n" not in state.snapshot.abilities.get("default", {})
+        await store.channels.set_status(row.id, 1, key_index=1)
+        await state.refresh()
+        assert [key.index for key in state.snapshot.channels[row.id].keys] == [1]
+    finally:
+        await state.close()
+
+
+async def test_a_broken_channel_does_not_stop_the_start(store: Store, settings: CoreSettings) -> None:
+    fields = {"type": 1000, "name": "c", "key": "k", "models": "m", "base_url": "http://127.0.0.1:1"}
+    (row,) = await store.channels.create([{**fields, "channel_info": "not json", "model_mapping": "["}])
+    state = await State.open(store, settings)
+    assert state.snapshot.channels[row.id].defect
+    await state.close()
+
+
+async def test_ledger_settles_to_the_unit(store: Store, settings: CoreSettings) -> None:
+    user = await store.accounts.create("ada", "hash", granted=1000)
+    ledger = await open_ledger(store.database, settings)
+    draws = Draws((), (user.purse_id,))
+    for number in range(10):
+        hold = await ledger.reserve(f"r{number}", draws, 50)
+        receipt = billing_pb2.Receipt(
+            request_id=f"r{number}", account_id=user.id, kind=billing_pb2.RECEIPT_KIND_CONSUME
+        )
+        ledger.settle(hold, 30, receipt)
+    with pytest.raises(InsufficientQuota):
+        await ledger.reserve("too much", draws, 701)
+    await ledger.flush()
+    await ledger.adjust(user.purse_id, 500)
+    assert (await ledger.set_remaining(user.purse_id, 900)).granted == 1200
+    await ledger.close()
+    rows, total = await store.logs.list(type=2)
+    assert total == 10
+    assert sum(row.quota for row in rows) == 300
+    purse = (
+        await store.database.read(lambda: store.database.execute("SELECT available, leased, settled FROM purses"))
+    )[0]
+    assert tuple(purse) == (900, 0, 300)
+    assert (await store.accounts.get(user.id)).used_quota == 300
