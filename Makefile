@@ -8,7 +8,7 @@ STAMP := $(VENV)/.setup
 SOURCES := core front clients tests bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos demo run test check format lock schema bench simulate clean
+.PHONY: help setup protos demo run test check format lock schema bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,9 +58,6 @@ lock: ## resolves the dependencies anew
 
 bench: setup ## measures; writes bench/results/latest.json
 	$(BIN)/python -m bench.run $(CASES)
-
-simulate: setup ## the ledger's simulation, 2,000 seeds
-	$(BIN)/python -m tests.ledger.simulation --seeds 2000
 
 clean: ## removes what was built
 	rm -rf $(VENV) build dist clients/python/build clients/python/src/isthmus/v1 .mypy_cache .ruff_cache .pytest_cache

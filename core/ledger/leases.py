@@ -86,6 +86,8 @@ class Pools:
         assert not hold.ended, "a hold ends once"
         hold.ended = True
         for purse_id, units in hold.taken.items():
+            if not units:
+                continue  # a hold of 0 units keeps no pool: it may be pruned by now
             pool = self.by_purse[purse_id]
             pool.held -= units
             pool.free += units

@@ -12,7 +12,8 @@ import re
 LETTERS_PER_TOKEN = 6
 """A word of up to six letters is one token; longer ones are cut."""
 DIGITS_PER_TOKEN = 3
-_RUNS = re.compile(r"[^\W\d_\u2e80-\uffff]+|\d+|[\u2e80-\uffff]|[^\w\s]|_")
+_RUNS = re.compile("([^\\W\\d_\u2e80-\U0010ffff]+)|(\\d+)|[\u2e80-\U0010ffff]|[^\\w\\s]|_")
+"""Letters, digits; every other visible character singly."""
 
 
 class Delivered:
@@ -33,13 +34,12 @@ class Delivered:
             start = match.start()
             if start != end:
                 letters = digits = 0
-            first = text[start]
             length = match.end() - start
             end = match.end()
-            if first.isdigit():
+            if match.lastindex == 2:
                 tokens += -(-(digits + length) // DIGITS_PER_TOKEN) - -(-digits // DIGITS_PER_TOKEN)
                 digits, letters = digits + length, 0
-            elif first.isalpha() and first < "\u2e80":
+            elif match.lastindex == 1:
                 tokens += -(-(letters + length) // LETTERS_PER_TOKEN) - -(-letters // LETTERS_PER_TOKEN)
                 letters, digits = letters + length, 0
             else:

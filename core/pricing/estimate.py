@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.v1 import chat_pb2
 
-from core.pricing.price import EXACT, QUOTA_PER_UNIT, resolve
+from core.pricing.price import EXACT, HOUR_WRITE, QUOTA_PER_UNIT, resolve
 from core.pricing.tables import ONE, PriceTables
 from core.state.options import Options
 
@@ -54,7 +54,7 @@ def reserve_units(
         each = rates.model_ratio * rates.group_ratio
         if not each:
             return 0
-        dearest = max(ONE, rates.cache_ratio, rates.create_cache_ratio, rates.image_ratio)
+        dearest = max(ONE, rates.cache_ratio, rates.create_cache_ratio * HOUR_WRITE, rates.image_ratio)
         output = (max_output or options.pre_consumed_quota) * max(1, candidates)
         units = (prompt_tokens * dearest + output * rates.completion_ratio) * each
         return max(1, int(units.to_integral_value(ROUND_CEILING)))

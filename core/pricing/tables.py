@@ -36,7 +36,7 @@ def ratios(text: str) -> dict[str, Decimal]:
             number = Decimal(value)
         except InvalidOperation:
             continue
-        if number >= 0:
+        if number.is_finite() and number >= 0:
             found[str(name)] = number
     return found
 
@@ -84,16 +84,19 @@ class PriceTables:
             if rows.get(name):
                 try:
                     maps[name] = ratios(rows[name])
-                except (ValueError, AttributeError):
+                except (ValueError, AttributeError, RecursionError):
                     continue
         try:
             groups = ratios(rows.get("GroupRatio", ""))
+        except (ValueError, AttributeError, RecursionError):
+            groups = {}
+        try:
+            tables = json.loads(rows.get("GroupGroupRatio") or "{}")
             between = {
-                str(group): {str(name): Decimal(str(ratio)) for name, ratio in table.items()}
-                for group, table in json.loads(rows.get("GroupGroupRatio") or "{}").items()
+                str(group): ratios(json.dumps(table)) for group, table in tables.items() if isinstance(table, dict)
             }
-        except (ValueError, AttributeError, InvalidOperation):
-            groups, between = {}, {}
+        except (ValueError, AttributeError, RecursionError):
+            between = {}
         return cls(maps, groups, between, rows.get("SelfUseModeEnabled") == "true")
 
     def rates(self, model: str, user_group: str, using_group: str) -> Rates | None:

@@ -102,7 +102,12 @@ class Plan:
             if (channel.id, key.index) not in self._used
         ]
         if not resting:
-            return None
+            if not self._used:
+                return None
+            # Nothing else remains: what failed in this request may be tried once more.
+            self._used.clear()
+            self._used_channels.clear()
+            return self._pick(group, tiers, now)
         _, _, channel, key = min(resting, key=lambda item: item[:2])
         return Candidate(channel, key, group)
 

@@ -1,7 +1,7 @@
 """Which channel keys are cooling down: after 429 as long as the vendor says, after failures ever longer.
 
-After a cool-down the next real request is the probe (half open): success closes
-the breaker, failure doubles the pause. Bounded: the oldest entries go first.
+After a cool-down real requests are the probe: the first success closes the
+breaker, each failure doubles the pause. Bounded: the oldest entries go first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ ENTRIES_MOST = 20_000
 FIRST_PAUSE = 1.0
 PAUSE_MOST = 60.0
 """Seconds; doubled by each failure in a row."""
+DOUBLINGS_MOST = 10
 RATE_LIMIT_PAUSE = 5.0
 RETRY_AFTER_MOST = 3600.0
 FAILURES_TO_OPEN = 3
@@ -19,12 +20,11 @@ FAILURES_TO_OPEN = 3
 
 
 class _Entry:
-    __slots__ = ("failures", "free_at", "probing")
+    __slots__ = ("failures", "free_at")
 
     def __init__(self) -> None:
         self.failures = 0
         self.free_at = 0.0
-        self.probing = False
 
 
 class Health:
@@ -42,13 +42,14 @@ class Health:
         if len(self._entries) > ENTRIES_MOST:
             self._entries.popitem(last=False)
         entry.failures += 1
-        entry.probing = False
         if retry_after_ms > 0:
             entry.free_at = now + min(retry_after_ms / 1000, RETRY_AFTER_MOST)
         elif status in (401, 403, 429):
-            entry.free_at = now + min(RATE_LIMIT_PAUSE * 2 ** (entry.failures - 1), PAUSE_MOST)
+            entry.free_at = now + min(RATE_LIMIT_PAUSE * 2 ** min(entry.failures - 1, DOUBLINGS_MOST), PAUSE_MOST)
         elif entry.failures >= FAILURES_TO_OPEN:
-            entry.free_at = now + min(FIRST_PAUSE * 2 ** (entry.failures - FAILURES_TO_OPEN), PAUSE_MOST)
+            entry.free_at = now + min(
+                FIRST_PAUSE * 2 ** min(entry.failures - FAILURES_TO_OPEN, DOUBLINGS_MOST), PAUSE_MOST
+            )
 
     def success(self, channel_id: int, key_index: int, now: float) -> None:
         """Closes the breaker."""

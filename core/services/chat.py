@@ -25,6 +25,17 @@ def _task(request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest) ->
     )
 
 
+def _envelope(request: Any, *, stream: bool) -> common_pb2.Envelope:
+    """The envelope, saying what the method called is; a received message is never changed."""
+    if request.envelope.stream == stream:
+        found: common_pb2.Envelope = request.envelope
+        return found
+    envelope = common_pb2.Envelope()
+    envelope.CopyFrom(request.envelope)
+    envelope.stream = stream
+    return envelope
+
+
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Generate and StreamGenerate, over the pipeline."""
 
@@ -38,8 +49,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> chat_pb2.GenerateResponse:
         """One whole answer."""
         check_chat(request.chat)
-        request.envelope.stream = False
-        answer = await self._relay.whole(info, request.envelope, _task(request))
+        answer = await self._relay.whole(info, _envelope(request, stream=False), _task(request))
         response = answer_message(answer.native, request.native.form)
         if answer.canonical is not None:
             response.chat.CopyFrom(answer.canonical)
@@ -52,8 +62,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncIterator[chat_pb2.StreamGenerateResponse]:
         """The answer as it comes."""
         check_chat(request.chat)
-        request.envelope.stream = True
-        messages = stream(self._relay, info, request.envelope, _task(request))
+        messages = stream(self._relay, info, _envelope(request, stream=True), _task(request))
         try:
             async for message in messages:
                 yield message

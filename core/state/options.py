@@ -49,6 +49,8 @@ DEFAULTS: Mapping[str, str] = {
 }  # fmt: skip
 """Every option this version reads or shows, with its default as text; price maps: empty means the built-in table."""
 
+JSON_MOST = 4 << 20
+
 PUBLIC = frozenset(
     {
         "SystemName", "Logo", "Footer", "Notice", "About", "HomePageContent", "ServerAddress", "TopUpLink",
@@ -91,6 +93,8 @@ def validate(name: str, value: str) -> None:
             if value not in (TRUE, FALSE):
                 raise ValueError("true or false is wanted")
         elif name in JSON_MAPS:
+            if len(value) > JSON_MOST:
+                raise ValueError(f"more than {JSON_MOST} characters")
             parsed = json.loads(value or "{}")
             if not isinstance(parsed, dict):
                 raise ValueError("a JSON object is wanted")
@@ -105,7 +109,7 @@ def validate(name: str, value: str) -> None:
             status_set(value)
         elif default.isdecimal() and int(value) < 0:
             raise ValueError("a number of 0 or more is wanted")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{name}: {error}", param="value") from error
 
 
@@ -189,9 +193,9 @@ class Options:
             rate_limit_success=whole("ModelRequestRateLimitSuccessCount"),
             rate_limit_minutes=max(1, whole("ModelRequestRateLimitDurationMinutes")),
             rate_limit_groups={
-                str(group): (int(pair[0]), int(pair[1]))
+                str(group): (pair[0], pair[1])
                 for group, pair in table("ModelRequestRateLimitGroup").items()
-                if isinstance(pair, list) and len(pair) == 2
+                if isinstance(pair, list) and len(pair) == 2 and all(type(count) is int for count in pair)
             },
             prefer_same_dialect=on("isthmus.prefer_same_dialect"),
             max_user_tokens=whole("token_setting.max_user_tokens"),

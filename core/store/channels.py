@@ -127,7 +127,8 @@ class Channels:
         """Truly; returns how many there were."""
 
         def run() -> int:
-            count = int(Channel.delete().where(Channel.id.in_(list(ids))).execute())
+            gone = Channel.delete().where(Channel.id.in_(list(ids)))  # type: ignore[misc]
+            count = int(gone.execute())
             for channel_id in ids:
                 changes.note(self._database, changes.CHANNEL, channel_id)
             return count

@@ -131,7 +131,7 @@ class Database:
         await self.peewee.close_pool()
 
 
-class _Postgres(pwasyncio.AsyncPostgresqlDatabase):
+class _Postgres(pwasyncio.AsyncPostgresqlDatabase):  # type: ignore[misc, unused-ignore]
     """asyncpg takes plain bytes; peewee would ask for psycopg's wrapper, which is not needed here."""
 
     def get_binary_type(self) -> type[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from peewee import (
     BigIntegerField,
@@ -29,7 +29,8 @@ def bind(database: Any) -> None:
 class Base(Model):
     """What all tables share. peewee adds id itself where no other field is the primary key."""
 
-    id: Any
+    if TYPE_CHECKING:
+        id: ClassVar[Any]
 
     class Meta:
         """Bound at start."""

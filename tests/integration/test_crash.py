@@ -18,7 +18,7 @@ import pytest
 from tests.integration.house import House, house
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
-"""Rounds of killing; 20 in `make crash`."""
+"""Rounds of killing; CRASH_ROUNDS=20 for the long form."""
 CLIENTS = 8
 
 
