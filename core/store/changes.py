@@ -22,7 +22,7 @@ def note(database: Database, kind: str, entity_id: int = 0) -> None:
         database.execute("SELECT pg_advisory_xact_lock(?)", (FEED_LOCK,))
     sequence = Change.insert(kind=kind, entity_id=entity_id).execute()
     if sequence % 1000 == 0:
-        Change.delete().where(Change.id < sequence - KEPT).execute()  # type: ignore[misc]
+        Change.delete().where(Change.id < sequence - KEPT).execute()  # type: ignore[misc, unused-ignore]
 
 
 class Changes:

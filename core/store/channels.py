@@ -127,7 +127,7 @@ class Channels:
         """Truly; returns how many there were."""
 
         def run() -> int:
-            gone = Channel.delete().where(Channel.id.in_(list(ids)))  # type: ignore[misc]
+            gone = Channel.delete().where(Channel.id.in_(list(ids)))  # type: ignore[misc, unused-ignore]
             count = int(gone.execute())
             for channel_id in ids:
                 changes.note(self._database, changes.CHANNEL, channel_id)
