@@ -133,6 +133,8 @@ class House:
         self.manage("POST", "/api/channel/", {"mode": "single", "channel": channel})
         newest = max(item["id"] for item in self.manage("GET", "/api/channel/?p=1&page_size=100")["items"])
         self.channels.append(newest)
+        # Only the worker that was asked knows it at once; the others read the change feed every 250 ms.
+        time.sleep(0.8)
         return int(newest)
 
     def add_key(self, **fields: Any) -> tuple[int, str]:
