@@ -59,7 +59,7 @@ async def read_body(request: Request, limit: int, seconds: float, gauge: Gauge) 
     pieces: list[bytes] = []
     try:
         stream: Any = request.stream
-        if stream is not None and (declared not in (None, "0") or "transfer-encoding" in request.headers):
+        if stream is not None:
             async with asyncio.timeout(seconds):
                 while (piece := await stream.read()) is not None:
                     gauge.take(len(piece))

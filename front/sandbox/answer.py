@@ -9,8 +9,6 @@ from typing import Any
 
 from front.sandbox.controls import Controls
 
-SIGNATURE = "c2FuZGJveC1zaWduYXR1cmU="
-"""The signature of every thought."""
 THOUGHT = "The sandbox thinks about the question."
 FILLER = "word"
 

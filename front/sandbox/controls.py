@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 _DIRECTIVE = re.compile(r"\[\[sandbox([^\]]*)\]\]")
@@ -56,8 +55,3 @@ def parse(text: str, header: str = "") -> tuple[Controls, str]:
         else:
             orders[name] = value
     return Controls(**orders), _DIRECTIVE.sub("", text).strip()  # type: ignore[arg-type]
-
-
-def header_of(headers: Mapping[str, str]) -> str:
-    """The x-sandbox header's orders."""
-    return headers.get("x-sandbox", "")
