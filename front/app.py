@@ -14,6 +14,7 @@ from front import call
 from front.errors import FrontError
 from front.relay import Relay, refusal
 from front.rest.routes import add_routes
+from front.routes import errors_of, relay_routes
 from front.settings import FrontSettings
 
 _numbers = itertools.count(1)
@@ -80,25 +81,29 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
         request.ctx.request_id = call.new_request_id()
         if flight.draining:
             error = FrontError(503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000)
-            answer = refusal(error, request.ctx.request_id)
+            answer = refusal(error, request, errors_of(request.path))
             answer.headers["Connection"] = "close"
             return answer
         return None
 
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:
-        request_id = getattr(request.ctx, "request_id", "") or call.new_request_id()
+        if not hasattr(request.ctx, "request_id"):
+            request.ctx.request_id = call.new_request_id()
+        form = errors_of(request.path)
         if isinstance(error, FrontError):
-            return refusal(error, request_id)
+            return refusal(error, request, form)
         if isinstance(error, SanicException):
             status = error.status_code
             code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
                 status, "invalid_request"
             )
             text = {404: f"There is no route {request.method} {request.path}."}.get(status, str(error))
-            return refusal(FrontError(status, text, code=code), request_id)
-        call.logger.error("unexpected error", exc_info=error, extra={"request_id": request_id})
-        return refusal(FrontError(500, "Something went wrong inside the gateway.", code="internal_error"), request_id)
+            return refusal(FrontError(status, text, code=code), request, form)
+        call.logger.error("unexpected error", exc_info=error, extra={"request_id": request.ctx.request_id})
+        return refusal(
+            FrontError(500, "Something went wrong inside the gateway.", code="internal_error"), request, form
+        )
 
     def add(handler: Any, path: str, method: str) -> None:
         app.add_route(
@@ -109,9 +114,7 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
             stream=method not in ("GET", "HEAD"),
         )
 
-    add(relay.chat_completions, "/v1/chat/completions", "POST")
-    add(relay.embeddings, "/v1/embeddings", "POST")
-    add(relay.models, "/v1/models", "GET")
-    add(relay.model, "/v1/models/<name:path>", "GET")
+    for method, path, handler in relay_routes(relay):
+        add(handler, path, method)
     add_routes(add, channel, settings)
     return app

@@ -1,14 +1,13 @@
-"""The relay routes: key before body, body under limits, parse, call, pass on."""
+"""The relay routes, whatever the dialect: key before body, body under limits, parse, call, pass on."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
-import orjson
 from isthmus.v1 import (
     access_pb2,
     access_pb2_grpc,
@@ -19,216 +18,256 @@ from isthmus.v1 import (
     common_pb2,
     embedding_pb2,
     embedding_pb2_grpc,
+    rerank_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
 
 from front import call
 from front.body import Gauge, read_body
-from front.dialects import openai_chat, openai_embeddings, openai_errors, openai_render
+from front.dialects.interface import (
+    Ask,
+    ChatDialect,
+    EmbeddingDialect,
+    ErrorForm,
+    ModelsDialect,
+    RerankDialect,
+    StreamRenderer,
+)
 from front.dialects.strict import load_object
 from front.errors import FrontError, from_fault, from_rpc
 from front.settings import FrontSettings
 
 JSON = "application/json"
 CHECK_KEY = access_pb2.CheckKeyRequest()
-PING = b": ping\n\n"
+DROPPED_HEADER_MOST = 1024
+"""Characters of X-Isthmus-Dropped; the receipt has the whole list."""
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
+Metadata = list[tuple[str, str]]
+Dialect = TypeVar("Dialect", ChatDialect, EmbeddingDialect, RerankDialect)
 
 
 class Relay:
-    """The stubs and limits that relay routes share; one a worker."""
+    """The stubs and limits that relay routes share; one a worker. Methods that take a dialect give a handler."""
 
     def __init__(self, channel: Any, settings: FrontSettings) -> None:
         self.settings = settings
-        self.access = access_pb2_grpc.AccessServiceStub(channel)
-        self.chat = chat_pb2_grpc.ChatServiceStub(channel)
-        self.embedding = embedding_pb2_grpc.EmbeddingServiceStub(channel)
-        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
-        self.gauge = Gauge(settings.bodies_in_flight_mb << 20)
-
-    # -- shared -------------------------------------------------------------------------------
-
-    async def guarded(self, request: Request, work: Callable[[str], Awaitable[HTTPResponse | None]]) -> Any:
-        """Runs a route; every refusal becomes OpenAI's envelope."""
-        request_id = request.ctx.request_id
-        try:
-            return await work(request_id)
-        except FrontError as error:
-            return refusal(error, request_id)
-        except grpc.aio.AioRpcError as error:
-            return refusal(from_rpc(error), request_id)
-
-    async def body(self, request: Request, metadata: list[tuple[str, str]]) -> tuple[bytes, int]:
-        """The body, once the key is known to be good."""
-        await self.access.CheckKey(CHECK_KEY, metadata=metadata)
-        kind = request.headers.get("content-type", JSON)
-        if "json" not in kind.lower():
-            raise FrontError(400, "Content-Type must be application/json.", code="unsupported_media_type")
-        return await read_body(request, self.settings.max_body_mb << 20, self.settings.body_seconds, self.gauge)
+        self._access = access_pb2_grpc.AccessServiceStub(channel)
+        self._chat = chat_pb2_grpc.ChatServiceStub(channel)
+        self._embedding = embedding_pb2_grpc.EmbeddingServiceStub(channel)
+        self._rerank = rerank_pb2_grpc.RerankServiceStub(channel)
+        self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
 
     # -- routes -------------------------------------------------------------------------------
 
-    async def chat_completions(self, request: Request) -> Any:
-        """POST /v1/chat/completions."""
+    def chat(self, dialect: ChatDialect) -> Handler:
+        """A conversation turn, whole or streamed as the envelope says."""
 
-        async def work(request_id: str) -> HTTPResponse | None:
-            metadata = call.metadata(request, self.settings, request_id, call.find_key(request))
-            raw, taken = await self.body(request, metadata)
-            try:
-                source = load_object(raw, self.settings.max_depth)
-                envelope, chat = openai_chat.parse(source, raw, self.settings.max_messages)
-                envelope.client_request_id = call.client_id(request)
-                native = common_pb2.Native(form=openai_chat.FORM, body=raw)
-                del raw, source
-                # The gauge counts these bytes until the answer ends: they are held that long for retries.
-                if envelope.stream:
-                    return await self._stream(request, metadata, envelope, chat, native)
-                asked = chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native)
-                answer = await self.chat.Generate(asked, metadata=metadata)
-            finally:
-                self.gauge.give(taken)
-            content = answer.native.body if answer.HasField("native") else openai_render.whole(answer.chat)
-            return reply(content, request_id)
-
-        return await self.guarded(request, work)
-
-    async def embeddings(self, request: Request) -> Any:
-        """POST /v1/embeddings."""
-
-        async def work(request_id: str) -> HTTPResponse | None:
-            metadata = call.metadata(request, self.settings, request_id, call.find_key(request))
-            raw, taken = await self.body(request, metadata)
-            try:
-                envelope, embedding = openai_embeddings.parse(load_object(raw, self.settings.max_depth))
-                envelope.client_request_id = call.client_id(request)
-                native = common_pb2.Native(form=openai_embeddings.FORM, body=raw)
-                asked = embedding_pb2.EmbedRequest(envelope=envelope, embedding=embedding, native=native)
-                answer = await self.embedding.Embed(asked, metadata=metadata)
-            finally:
-                self.gauge.give(taken)
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse | None:
+            envelope, chat = dialect.parse(ask)
+            envelope.client_request_id = call.client_id(request)
+            native = _native(dialect.form, ask)
+            if envelope.stream:
+                asked = chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native)
+                renderer = dialect.stream(envelope, chat, request.ctx.request_id, int(time.time()))
+                await self._stream(request, metadata, asked, renderer)
+                return None
+            answer = await self._chat.Generate(
+                chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
+            )
             if answer.HasField("native"):
-                return reply(answer.native.body, request_id)
-            data = [
-                {"object": "embedding", "index": vector.index, "embedding": list(vector.values)}
-                for vector in answer.vectors
-            ]
-            body = {
-                "object": "list",
-                "data": data,
-                "model": answer.model,
-                "usage": {
-                    "prompt_tokens": answer.usage.input_tokens,
-                    "total_tokens": answer.usage.input_tokens,
-                },
-            }
-            return reply(orjson.dumps(body), request_id)
+                return reply(answer.native.body, request, answer.receipt.dropped)
+            content = dialect.render(answer.chat, chat, int(time.time()))
+            return reply(content, request, answer.receipt.dropped)
 
-        return await self.guarded(request, work)
+        return self._handler(dialect, work)
 
-    async def models(self, request: Request) -> Any:
-        """GET /v1/models."""
+    def embed(self, dialect: EmbeddingDialect) -> Handler:
+        """Vectors for inputs."""
 
-        async def work(request_id: str) -> HTTPResponse:
-            metadata = call.metadata(request, self.settings, request_id, call.find_key(request))
-            found = await self.catalog.ListModels(catalog_pb2.ListModelsRequest(), metadata=metadata)
-            data = [model_object(model) for model in found.models]
-            return reply(orjson.dumps({"object": "list", "data": data, "success": True}), request_id)
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
+            envelope, embedding = dialect.parse(ask)
+            envelope.client_request_id = call.client_id(request)
+            native = _native(dialect.form, ask)
+            asked = embedding_pb2.EmbedRequest(envelope=envelope, embedding=embedding, native=native)
+            answer = await self._embedding.Embed(asked, metadata=metadata)
+            content = answer.native.body if answer.HasField("native") else dialect.render(answer, embedding)
+            return reply(content, request, answer.receipt.dropped)
 
-        return await self.guarded(request, work)
+        return self._handler(dialect, work)
 
-    async def model(self, request: Request, name: str) -> Any:
-        """GET /v1/models/:model."""
+    def rerank(self, dialect: RerankDialect) -> Handler:
+        """Documents ordered by relevance."""
 
-        async def work(request_id: str) -> HTTPResponse:
-            metadata = call.metadata(request, self.settings, request_id, call.find_key(request))
-            found = await self.catalog.GetModel(catalog_pb2.GetModelRequest(name=name), metadata=metadata)
-            return reply(orjson.dumps(model_object(found.model)), request_id)
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
+            asked = dialect.parse(ask)
+            asked.envelope.client_request_id = call.client_id(request)
+            asked.native.CopyFrom(_native(dialect.form, ask))
+            answer = await self._rerank.Rerank(asked, metadata=metadata)
+            content = answer.native.body if answer.HasField("native") else dialect.render(answer, asked)
+            return reply(content, request, answer.receipt.dropped)
 
-        return await self.guarded(request, work)
+        return self._handler(dialect, work)
+
+    def models(self, choose: Callable[[Request], ModelsDialect]) -> Handler:
+        """The models the caller may use, in the form `choose` finds in the request."""
+
+        async def handler(request: Request) -> HTTPResponse:
+            dialect = choose(request)
+            try:
+                found = await self._catalog.ListModels(catalog_pb2.ListModelsRequest(), metadata=self._caller(request))
+                return reply(dialect.models(list(found.models), _query(request)), request)
+            except (FrontError, grpc.aio.AioRpcError) as error:
+                return refusal(error, request, dialect)
+
+        return handler
+
+    def model(self, choose: Callable[[Request], ModelsDialect]) -> Handler:
+        """One model by name."""
+
+        async def handler(request: Request, name: str) -> HTTPResponse:
+            dialect = choose(request)
+            try:
+                asked = catalog_pb2.GetModelRequest(name=name)
+                found = await self._catalog.GetModel(asked, metadata=self._caller(request))
+                return reply(dialect.model(found.model), request)
+            except (FrontError, grpc.aio.AioRpcError) as error:
+                return refusal(error, request, dialect)
+
+        return handler
+
+    # -- shared -------------------------------------------------------------------------------
+
+    def _caller(self, request: Request) -> Metadata:
+        return call.metadata(request, self.settings, request.ctx.request_id, call.find_key(request))
+
+    def _handler(
+        self, dialect: Dialect, work: Callable[[Request, Metadata, Ask], Awaitable[HTTPResponse | None]]
+    ) -> Handler:
+        """Checks the key, reads the body, runs the work; every refusal is told in the dialect's envelope."""
+        settings = self.settings
+        wanted = dialect.headers
+
+        async def handler(request: Request, **names: str) -> HTTPResponse | None:
+            taken = 0
+            try:
+                metadata = self._caller(request)
+                await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+                headers = request.headers
+                if "json" not in headers.get("content-type", JSON).lower():
+                    raise FrontError(400, "Content-Type must be application/json.", code="unsupported_media_type")
+                # The gauge counts the body until the answer ends: it is held that long for retries.
+                raw, taken = await read_body(request, settings.max_body_mb << 20, settings.body_seconds, self._gauge)
+                ask = Ask(
+                    raw=raw,
+                    source=load_object(raw, settings.max_depth),
+                    path=request.path,
+                    max_messages=settings.max_messages,
+                    names=names,
+                    query=_query(request),
+                    headers={name: headers[name] for name in wanted if name in headers} if wanted else {},
+                )
+                return await work(request, metadata, ask)
+            except (FrontError, grpc.aio.AioRpcError) as error:
+                return refusal(error, request, dialect)
+            finally:
+                self._gauge.give(taken)
+
+        return handler
 
     # -- streams ------------------------------------------------------------------------------
 
     async def _stream(
-        self,
-        request: Request,
-        metadata: list[tuple[str, str]],
-        envelope: common_pb2.Envelope,
-        chat: chat_pb2.ChatRequest,
-        native: common_pb2.Native,
-    ) -> HTTPResponse | None:
+        self, request: Request, metadata: Metadata, asked: chat_pb2.StreamGenerateRequest, renderer: StreamRenderer
+    ) -> None:
         """Passes messages on as they come; the status is known before the first byte leaves."""
-        request_id = request.ctx.request_id
-        renderer = openai_render.StreamRenderer(envelope.model, chat.stream_options.include_usage, int(time.time()))
-        asked = chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native)
-        messages = self.chat.StreamGenerate(asked, metadata=metadata)
+        messages = self._chat.StreamGenerate(asked, metadata=metadata)
         try:
             message = await messages.read()
-            headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request_id)
-            response: Any = await request.respond(content_type="text/event-stream; charset=utf-8", headers=headers)
+            headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request.ctx.request_id)
+            if message.dropped:
+                headers["X-Isthmus-Dropped"] = dropped_text(message.dropped)
+            response: Any = await request.respond(content_type=renderer.content_type, headers=headers)
             try:
                 while message is not grpc.aio.EOF:
-                    out = self._bytes(message, renderer, request_id)
+                    out = _bytes(message, renderer)
                     if out:
                         await response.send(out)
-                    message = await self._next(messages, response)
+                    message = await self._next(messages, response, renderer)
+                last = renderer.close()
             except grpc.aio.AioRpcError as error:
-                await response.send(openai_errors.event(from_rpc(error), request_id))
+                last = renderer.fault(from_rpc(error)) + renderer.close()
+            if last:
+                await response.send(last)
             await response.eof()
         finally:
             messages.cancel()
-        return None
 
-    async def _next(self, messages: Any, response: Any) -> Any:
-        """The next message; a comment is sent for each stretch of silence."""
+    async def _next(self, messages: Any, response: Any, renderer: StreamRenderer) -> Any:
+        """The next message; a sign of life is sent for each stretch of silence."""
         if not self.settings.ping_seconds:
             return await messages.read()
         task = asyncio.ensure_future(messages.read())
         try:
             while not (await asyncio.wait([task], timeout=self.settings.ping_seconds))[0]:
-                await response.send(PING)
+                if sign := renderer.ping():
+                    await response.send(sign)
         except BaseException:
             task.cancel()
             raise
         return task.result()
 
-    @staticmethod
-    def _bytes(
-        message: chat_pb2.StreamGenerateResponse, renderer: openai_render.StreamRenderer, request_id: str
-    ) -> bytes:
-        out = [message.native] if message.native else []
-        for event in message.events:
-            if event.HasField("fault"):
-                out.append(openai_errors.event(from_fault(event.fault), request_id))
-            elif event.HasField("ended"):
-                out.append(renderer.end())
-            else:
-                out.append(renderer.render(event))
-        return b"".join(out)
+
+def _bytes(message: chat_pb2.StreamGenerateResponse, renderer: StreamRenderer) -> bytes:
+    """What a message is on the wire."""
+    out = [renderer.native(message.native)] if message.native else []
+    out.extend(
+        renderer.fault(from_fault(event.fault)) if event.HasField("fault") else renderer.render(event)
+        for event in message.events
+    )
+    return out[0] if len(out) == 1 else b"".join(out)
 
 
-def model_object(model: catalog_pb2.Model) -> dict[str, Any]:
-    """OpenAI's model object, with New API's list of endpoint types."""
-    return {
-        "id": model.name,
-        "object": "model",
-        "created": model.created,
-        "owned_by": model.owner,
-        "supported_endpoint_types": list(model.endpoints),
-    }
+def _native(form: str, ask: Ask) -> common_pb2.Native:
+    """The client's own bytes, with the headers of its form and the query without its key."""
+    native = common_pb2.Native(form=form, body=ask.raw)
+    for name, value in ask.headers.items():
+        native.headers.add(name=name, value=value)
+    if ask.query:
+        native.query = "&".join(f"{name}={value}" for name, value in ask.query.items())
+    return native
 
 
-def reply(content: bytes, request_id: str) -> HTTPResponse:
+def _query(request: Request) -> dict[str, str]:
+    """The last value of each query parameter, the key left out."""
+    if not request.query_string:
+        return {}
+    return {name: str(values[-1]) for name, values in request.args.items() if values and name != "key"}
+
+
+def dropped_text(dropped: Any) -> str:
+    """The names as a header's value: printable ASCII, bounded."""
+    listed = ", ".join(name for name in dropped if name.isascii() and name.isprintable())
+    return listed if len(listed) <= DROPPED_HEADER_MOST else listed[:DROPPED_HEADER_MOST] + "..."
+
+
+def reply(content: bytes, request: Request, dropped: Any = ()) -> HTTPResponse:
     """200 with JSON bytes."""
-    return HTTPResponse(content, 200, call.stamp({}, request_id), JSON)
+    headers = call.stamp({}, request.ctx.request_id)
+    if dropped:
+        headers["X-Isthmus-Dropped"] = dropped_text(dropped)
+    return HTTPResponse(content, 200, headers, JSON)
 
 
-def refusal(error: FrontError, request_id: str) -> HTTPResponse:
-    """An error in OpenAI's envelope."""
+def refusal(problem: FrontError | grpc.aio.AioRpcError, request: Request, form: ErrorForm) -> HTTPResponse:
+    """An error in a dialect's envelope."""
+    error = from_rpc(problem) if isinstance(problem, grpc.aio.AioRpcError) else problem
+    request_id = request.ctx.request_id
     headers = call.stamp({}, request_id)
     if error.retry_after_ms:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
-    if error.status in (401, 413, 408):
+    if error.status in (401, 408, 413):
         # The body may not have been read: the connection cannot be used again.
         headers["Connection"] = "close"
-    return HTTPResponse(openai_errors.body(error, request_id), error.status, headers, JSON)
+    return HTTPResponse(form.error(error, request_id), error.status, headers, JSON)

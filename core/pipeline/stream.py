@@ -213,6 +213,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterat
     delivered = 0
     exchange.first_byte()
     exchange.progressed = time.monotonic()
+    current.first.dropped.extend(exchange.dropped)
     try:
         try:
             while not source.finished:

@@ -1,4 +1,4 @@
-"""OpenAI embeddings: body -> envelope and canonical request."""
+"""OpenAI embeddings: body -> envelope and canonical request; vectors -> body."""
 
 from __future__ import annotations
 
@@ -56,3 +56,18 @@ def _inputs(found: embedding_pb2.Embedding, value: Any) -> None:
             found.inputs.add().tokens.ids.extend(item)
         else:
             raise bad("input must be a string, an array of strings, or token ids.", "input")
+
+
+def render(answer: embedding_pb2.EmbedResponse) -> bytes:
+    """The vectors as OpenAI's list."""
+    data = [
+        {"object": "embedding", "index": vector.index, "embedding": list(vector.values)} for vector in answer.vectors
+    ]
+    used = answer.usage.input_tokens
+    body = {
+        "object": "list",
+        "data": data,
+        "model": answer.model,
+        "usage": {"prompt_tokens": used, "total_tokens": used},
+    }
+    return orjson.dumps(body)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import orjson
 from isthmus.v1 import chat_pb2, usage_pb2
+
+from front.dialects import openai_errors
+from front.errors import FrontError
 
 FINISH = {
     chat_pb2.FINISH_REASON_LENGTH: "length",
@@ -47,8 +49,8 @@ def call(found: Any) -> dict[str, Any]:
     }
 
 
-def whole(chat: chat_pb2.ChatResponse) -> bytes:
-    """A whole answer."""
+def whole(chat: chat_pb2.ChatResponse, now: int) -> bytes:
+    """A whole answer; now: Unix seconds, where the vendor told none."""
     choices = []
     for choice in chat.choices:
         texts = [part.text.text for part in choice.parts if part.HasField("text")]
@@ -76,7 +78,7 @@ def whole(chat: chat_pb2.ChatResponse) -> bytes:
         {
             "id": chat.id or "chatcmpl-isthmus",
             "object": "chat.completion",
-            "created": chat.created or int(time.time()),
+            "created": chat.created or now,
             "model": chat.model,
             "choices": choices,
             "usage": usage(chat.usage),
@@ -87,9 +89,12 @@ def whole(chat: chat_pb2.ChatResponse) -> bytes:
 class StreamRenderer:
     """Canonical events as chat.completion.chunk events."""
 
-    def __init__(self, model: str, include_usage: bool, now: int) -> None:
+    content_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, model: str, include_usage: bool, request_id: str, now: int) -> None:
+        self._request_id = request_id
         self._head = {
-            "id": "chatcmpl-isthmus",
+            "id": f"chatcmpl-{request_id}",
             "object": "chat.completion.chunk",
             "created": now,
             "model": model,
@@ -116,6 +121,8 @@ class StreamRenderer:
             return self._chunk(event.finished.choice, {}, FINISH.get(event.finished.finish, "stop"))
         if kind == "usage":
             self._usage = event.usage.usage
+        if kind == "ended":
+            return self._end()
         return b""
 
     def _delta(self, delta: chat_pb2.PartDelta) -> bytes:
@@ -136,7 +143,23 @@ class StreamRenderer:
         body = {**self._head, "choices": [{"index": choice, "delta": delta, "finish_reason": finish}]}
         return b"data: " + orjson.dumps(body) + b"\n\n"
 
-    def end(self) -> bytes:
+    def native(self, data: bytes) -> bytes:
+        """As they came."""
+        return data
+
+    def fault(self, error: FrontError) -> bytes:
+        """The envelope as an event."""
+        return openai_errors.event(error, self._request_id)
+
+    def close(self) -> bytes:
+        """[DONE] has been sent, or a fault."""
+        return b""
+
+    def ping(self) -> bytes:
+        """A comment."""
+        return b": ping\n\n"
+
+    def _end(self) -> bytes:
         """Usage, where it was asked for, and [DONE]."""
         last = b"data: [DONE]\n\n"
         if self._include_usage and self._usage is not None:

@@ -1,0 +1,80 @@
+"""OpenAI's dialects as front/relay.py uses them: chat, embeddings, models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from isthmus.v1 import catalog_pb2, chat_pb2, common_pb2, embedding_pb2
+
+from front.dialects import openai_chat, openai_embeddings, openai_errors, openai_render
+from front.dialects.interface import Ask, StreamRenderer
+from front.errors import FrontError
+
+
+class OpenAIErrors:
+    """Implements ErrorForm."""
+
+    def error(self, error: FrontError, request_id: str) -> bytes:
+        """OpenAI's envelope."""
+        return openai_errors.body(error, request_id)
+
+
+class OpenAIChat(OpenAIErrors):
+    """Implements ChatDialect: POST /v1/chat/completions."""
+
+    form = openai_chat.FORM
+    headers: tuple[str, ...] = ()
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, chat_pb2.ChatRequest]:
+        """See the interface."""
+        return openai_chat.parse(ask.source, ask.raw, ask.max_messages)
+
+    def render(self, answer: chat_pb2.ChatResponse, chat: chat_pb2.ChatRequest, now: int) -> bytes:
+        """See the interface."""
+        return openai_render.whole(answer, now)
+
+    def stream(
+        self, envelope: common_pb2.Envelope, chat: chat_pb2.ChatRequest, request_id: str, now: int
+    ) -> StreamRenderer:
+        """See the interface."""
+        return openai_render.StreamRenderer(envelope.model, chat.stream_options.include_usage, request_id, now)
+
+
+class OpenAIEmbeddings(OpenAIErrors):
+    """Implements EmbeddingDialect: POST /v1/embeddings."""
+
+    form = openai_embeddings.FORM
+    headers: tuple[str, ...] = ()
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, embedding_pb2.Embedding]:
+        """See the interface."""
+        return openai_embeddings.parse(ask.source)
+
+    def render(self, answer: embedding_pb2.EmbedResponse, asked: embedding_pb2.Embedding) -> bytes:
+        """See the interface."""
+        return openai_embeddings.render(answer)
+
+
+class OpenAIModels(OpenAIErrors):
+    """Implements ModelsDialect."""
+
+    def models(self, found: list[catalog_pb2.Model], query: Mapping[str, str]) -> bytes:
+        """The whole list; OpenAI's has no pages."""
+        return orjson.dumps({"object": "list", "data": [_model(model) for model in found], "success": True})
+
+    def model(self, found: catalog_pb2.Model) -> bytes:
+        """One model."""
+        return orjson.dumps(_model(found))
+
+
+def _model(model: catalog_pb2.Model) -> dict[str, Any]:
+    """OpenAI's model object, with New API's list of endpoint types."""
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owner,
+        "supported_endpoint_types": list(model.endpoints),
+    }
