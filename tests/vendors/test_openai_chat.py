@@ -15,8 +15,9 @@ from isthmus.v1 import chat_pb2, common_pb2
 from core.errors import ChannelError
 from core.state.types import Channel
 from core.vendors.interface import BadAnswer, Call
-from core.vendors.openai import refusal, usage
+from core.vendors.openai import usage
 from core.vendors.registry import ALL, vendor
+from core.vendors.shared import refusal
 
 CHANNEL = Channel(
     id=1,

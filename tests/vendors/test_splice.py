@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest
-from core.vendors.openai import scan
+from core.vendors.shared import scan
 
 _texts = st.text(max_size=8)
 _values = st.recursive(

@@ -9,13 +9,13 @@ import orjson
 from isthmus.v1 import common_pb2, rerank_pb2, usage_pb2
 
 from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
-from core.vendors.openai import refusal
 from core.vendors.openai import usage as usages
 from core.vendors.openai.chat import renamed
-from core.vendors.openai.decode import text, whole
-from core.vendors.openai.headers import headers, url
-from core.vendors.openai.rules import Changes, Look
-from core.vendors.openai.splice import splice
+from core.vendors.shared import refusal
+from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.headers import headers, url
+from core.vendors.shared.splice import splice
+from core.vendors.shared.values import text, whole
 from core.vendors.table import Row
 
 FORM = "jina.rerank"

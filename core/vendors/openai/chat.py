@@ -9,14 +9,17 @@ from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
 
 from core.errors import InvalidRequest
 from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
-from core.vendors.openai import decode, refusal, scan
+from core.vendors.openai import decode
 from core.vendors.openai import usage as usages
 from core.vendors.openai.encode import encode
-from core.vendors.openai.headers import headers, url
+from core.vendors.openai.prompt import system_prompt
 from core.vendors.openai.relay import OpenAIRelay
-from core.vendors.openai.rules import Changes, Look, chat_changes
-from core.vendors.openai.splice import splice
+from core.vendors.openai.rules import chat_changes
 from core.vendors.openai.stream import OpenAIDecoder
+from core.vendors.shared import refusal, scan
+from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.headers import headers, url
+from core.vendors.shared.splice import splice
 from core.vendors.table import Row
 
 
@@ -46,7 +49,7 @@ class OpenAIChat:
             model = str(changes.sets.get("model", call.sent))
             return changes
 
-        body = splice(body, call, rules, system_prompt=True, native=native)
+        body = splice(body, call, rules, system_prompt=system_prompt, native=native)
         return VendorRequest("POST", url(row, row.chat, call, model), headers(row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:

@@ -9,6 +9,7 @@ from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
 
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.openai import usage as usages
+from core.vendors.shared.values import arguments, place, text, whole
 
 DIALECT = "openai.chat"
 FINISH = {
@@ -68,18 +69,6 @@ def finish(word: str) -> chat_pb2.FinishReason.ValueType:
     return FINISH.get(word, chat_pb2.FINISH_REASON_STOP if word else chat_pb2.FINISH_REASON_UNSPECIFIED)
 
 
-def text(value: Any) -> str:
-    """A string, or nothing."""
-    return value if isinstance(value, str) else ""
-
-
-def whole(value: Any) -> int:
-    """A whole number below 2^62 and not below 0, or 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return 0
-    return int(value) if 0 <= value < 1 << 62 else 0
-
-
 def extend(target: common_pb2.Extensions, source: dict[str, Any], known: frozenset[str]) -> None:
     """Keeps members without a field."""
     unknown = {key: value for key, value in source.items() if key not in known and value is not None}
@@ -93,18 +82,14 @@ def citation(annotation: dict[str, Any]) -> parts_pb2.Citation:
     inner = inner if isinstance(inner, dict) else annotation
     return parts_pb2.Citation(
         kind="url" if annotation.get("type") == "url_citation" else text(annotation.get("type")),
-        start=_place(inner.get("start_index")),
-        end=_place(inner.get("end_index")),
+        start=place(inner.get("start_index")),
+        end=place(inner.get("end_index")),
         url=text(inner.get("url")),
         title=text(inner.get("title")),
         cited_text=text(inner.get("content")),
         json=orjson.dumps(annotation),
         dialect=DIALECT,
     )
-
-
-def _place(value: Any) -> int:
-    return whole(value) if isinstance(value, int | float) and not isinstance(value, bool) else -1
 
 
 def logprobs(value: Any) -> parts_pb2.LogProbabilities | None:
@@ -116,11 +101,6 @@ def call_id(answer_id: str, choice: int, number: int) -> str:
     """An id for a call that came without one; the same for the same answer."""
     tail = "".join(letter for letter in answer_id if letter.isalnum())[-24:]
     return f"call_{tail}_{choice}_{number}"
-
-
-def arguments(value: Any) -> str:
-    """The arguments as text; some vendors send an object."""
-    return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
 
 
 def tool_call(call: dict[str, Any], made_id: str) -> parts_pb2.ToolCall:

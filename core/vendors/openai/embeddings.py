@@ -12,13 +12,13 @@ from isthmus.v1 import common_pb2, embedding_pb2, usage_pb2
 
 from core.errors import UnsupportedFeature
 from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
-from core.vendors.openai import refusal, scan
 from core.vendors.openai import usage as usages
 from core.vendors.openai.chat import renamed
-from core.vendors.openai.decode import text
-from core.vendors.openai.headers import headers, url
-from core.vendors.openai.rules import Changes, Look, guards
-from core.vendors.openai.splice import splice
+from core.vendors.shared import refusal, scan
+from core.vendors.shared.changes import Changes, Look, guards
+from core.vendors.shared.headers import headers, url
+from core.vendors.shared.splice import splice
+from core.vendors.shared.values import text
 from core.vendors.table import Row
 
 FORM = "openai.embeddings"

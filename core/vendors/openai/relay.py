@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import orjson
-from isthmus.v1 import common_pb2, usage_pb2
+from isthmus.v1 import usage_pb2
 
 from core.errors import InvalidRequest
-from core.pricing.count import Delivered
-from core.vendors.interface import BadAnswer, Call, DeliveredText
-from core.vendors.openai import refusal, scan
+from core.vendors.interface import Call
 from core.vendors.openai import usage as usages
-from core.vendors.openai.sse import EVENT_LIMIT
+from core.vendors.shared import refusal, scan
+from core.vendors.shared.relay import BlockRelay, data, json, unescaped
 
 _STRING = rb'"((?:[^"\\]++|\\.)*+)"'
 _TEXT = re.compile(rb'"(?:content|reasoning_content|arguments|refusal|transcript|input)"[ ]?:[ ]?' + _STRING)
@@ -26,29 +24,24 @@ _USAGE = re.compile(rb'"usage"[ \t]*:[ \t]*\{')
 _BLANK = re.compile(rb"\n\r?\n")
 
 
-class OpenAIRelay:
+class OpenAIRelay(BlockRelay):
     """Implements NativeRelay. What an event holds is looked at only where a fixed word shows the need.
 
     The words cannot be met inside a JSON string, where their quotes would be escaped.
     """
 
     def __init__(self, call: Call) -> None:
-        self._call = call
-        self._rest = bytearray()
+        super().__init__(call)
         self._usage_event: bytes | None = None
-        self._usage: usage_pb2.Usage | None = None
         self._model = b"\\1" + orjson.dumps(call.asked).replace(b"\\", b"\\\\")
         self._rename = call.asked != call.sent
         self._finish_seen = False
-        self.finished = False
-        self.fault: common_pb2.Fault | None = None
-        self.delivered: DeliveredText = Delivered(call.asked)
 
     @property
     def usage(self) -> usage_pb2.Usage | None:
         """The vendor's latest, read when asked for; None while it told none."""
         if self._usage_event is not None:
-            parsed = _json(self._usage_event)
+            parsed = json(self._usage_event)
             self._usage = (usages.of_answer(parsed) if parsed is not None else None) or self._usage
             self._usage_event = None
         return self._usage
@@ -57,49 +50,11 @@ class OpenAIRelay:
     def usage(self, usage: usage_pb2.Usage | None) -> None:
         self._usage_event, self._usage = None, usage
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Whole events that may be passed on now. Raises BadAnswer where one is too long."""
-        if self._over():
-            return b""
-        rest = self._rest
-        if rest:
-            start = max(0, len(rest) - 3)
-            rest += chunk
-            cut = _last_end(rest, start)
-            if cut < 0:
-                if len(rest) > EVENT_LIMIT:
-                    raise BadAnswer("an event of the stream is too long")
-                return b""
-            block = bytes(rest[:cut])
-            del rest[:cut]
-        else:
-            cut = _last_end(chunk, 0)
-            if cut < 0:
-                rest += chunk
-                return b""
-            block = chunk if cut == len(chunk) else chunk[:cut]
-            rest += chunk[cut:]
-        return self._block(block)
+    def _is_whole(self, left: bytes) -> bool:
+        return b"[DONE]" in left or super()._is_whole(left)
 
-    def end(self) -> bytes:
-        """What is left, and the missing end mark. Raises BadAnswer where the stream was cut."""
-        if self._over():
-            return b""
-        left, self._rest = bytes(self._rest), bytearray()
-        out = b""
-        if left.strip():
-            if b"[DONE]" not in left and _json(_data(left)) is None:
-                raise BadAnswer("the stream ended inside an event")
-            out = self._block(left.rstrip(b"\r\n") + b"\n\n")
-        if self._over():
-            return out
-        if not self._finish_seen:
-            raise BadAnswer("the stream was cut")
-        self.finished = True
-        return out + b"data: [DONE]\n\n"
-
-    def _over(self) -> bool:
-        return self.finished or self.fault is not None
+    def _tail(self) -> bytes | None:
+        return b"data: [DONE]\n\n" if self._finish_seen else None
 
     def _block(self, block: bytes) -> bytes:
         """One or more whole events."""
@@ -115,7 +70,7 @@ class OpenAIRelay:
             found += _REASONING.findall(block)
         text = b"".join(found)
         if text:
-            self.delivered.add(_unescaped(text))
+            self.delivered.add(unescaped(text))
         return block
 
     def _each(self, block: bytes) -> bytes:
@@ -139,12 +94,12 @@ class OpenAIRelay:
         """Keeps the event whose usage is the latest; whether it is one the client did not ask for."""
         if not _USAGE.search(event):
             return False
-        parsed = _data(event)
+        parsed = data(event)
         self._usage_event = parsed
         return not self._call.include_usage and _NO_CHOICES.search(event) is not None
 
     def _is_fault(self, event: bytes) -> bool:
-        parsed = _json(_data(event))
+        parsed = json(data(event))
         error = parsed.get("error") if parsed is not None else None
         if not error:
             return False
@@ -175,36 +130,3 @@ class OpenAIRelay:
         except InvalidRequest:
             return event
         return event[:at] + body + event[end:]
-
-
-def _last_end(data: bytes | bytearray, start: int) -> int:
-    """After the last blank line from start on; -1 where there is none."""
-    plain = data.rfind(b"\n\n", start)
-    crlf = data.rfind(b"\n\r\n", start)
-    if plain < 0 and crlf < 0:
-        return -1
-    return max(plain + 2 if plain >= 0 else -1, crlf + 3 if crlf >= 0 else -1)
-
-
-def _data(event: bytes) -> bytes:
-    """The data lines of one event, joined."""
-    lines = [line[5:] for line in event.splitlines() if line.startswith(b"data:")]
-    return lines[0] if len(lines) == 1 else b"\n".join(lines)
-
-
-def _json(data: bytes) -> dict[str, Any] | None:
-    try:
-        parsed = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _unescaped(text: bytes) -> str:
-    """The text of JSON string contents; counting needs no more than an approximation of broken ones."""
-    if b"\\" in text:
-        try:
-            return str(orjson.loads(b'"' + text + b'"'))
-        except orjson.JSONDecodeError:
-            pass
-    return text.decode("utf-8", "replace")

@@ -6,34 +6,14 @@ The same rules serve requests spliced in bytes and requests encoded anew.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from core.vendors.interface import Call
+from core.vendors.shared.changes import Changes, Look, guards
 from core.vendors.table import Row
 
 _FAMILY = re.compile(r"(?:[\w.-]+/)?(?:(o[134])|(gpt-5))(?:$|[-.])")
 _EFFORT = re.compile(r"^(.+)-(none|minimal|low|medium|high|xhigh)$")
 _SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
-_GUARDED = {
-    "service_tier": "allow_service_tier",
-    "inference_geo": "allow_inference_geo",
-    "speed": "allow_speed",
-    "safety_identifier": "allow_safety_identifier",
-}
-
-Look = Callable[[str], Any]
-"""The parsed value of a member; None where it is absent or null."""
-
-
-@dataclass(slots=True)
-class Changes:
-    """Members set (to values), removed, renamed."""
-
-    sets: dict[str, Any] = field(default_factory=dict)
-    deletes: set[str] = field(default_factory=set)
-    renames: dict[str, str] = field(default_factory=dict)
 
 
 def family(row: Row, model: str) -> str:
@@ -71,18 +51,6 @@ def chat_changes(row: Row, call: Call, names: list[str], look: Look) -> Changes:
     changes.deletes = {name for name in changes.deletes if name in names}
     for name in changes.deletes:
         changes.sets.pop(name, None)
-    return changes
-
-
-def guards(call: Call, names: list[str]) -> Changes:
-    """Members that only pass where the channel allows them."""
-    changes = Changes()
-    settings = call.channel.settings
-    for name, setting in _GUARDED.items():
-        if name in names and not settings.get(setting):
-            changes.deletes.add(name)
-    if settings.get("disable_store"):
-        changes.deletes.add("store")
     return changes
 
 

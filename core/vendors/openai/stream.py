@@ -9,9 +9,11 @@ import orjson
 from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
 from core.vendors.interface import BadAnswer, Call, ChatEvent
-from core.vendors.openai import decode, refusal
+from core.vendors.openai import decode
 from core.vendors.openai import usage as usages
-from core.vendors.openai.sse import Events
+from core.vendors.shared import refusal
+from core.vendors.shared.sse import Events
+from core.vendors.shared.values import text, whole
 
 _CHUNK = decode.ANSWER | {"obfuscation"}
 _DELTA = decode.MESSAGE
@@ -117,13 +119,13 @@ class OpenAIDecoder:
 
     def _start(self, chunk: dict[str, Any], out: list[ChatEvent]) -> None:
         self._started = True
-        self._answer_id = decode.text(chunk.get("id"))
+        self._answer_id = text(chunk.get("id"))
         started = chat_pb2.StreamStarted(
             id=self._answer_id,
             model=self._call.asked,
-            created=decode.whole(chunk.get("created")) or self._call.created,
-            service_tier=decode.text(chunk.get("service_tier")),
-            system_fingerprint=decode.text(chunk.get("system_fingerprint")),
+            created=whole(chunk.get("created")) or self._call.created,
+            service_tier=text(chunk.get("service_tier")),
+            system_fingerprint=text(chunk.get("system_fingerprint")),
         )
         if any(key not in _CHUNK and value is not None for key, value in chunk.items()):
             decode.extend(started.extensions, chunk, _CHUNK)
@@ -141,7 +143,7 @@ class OpenAIDecoder:
         assert isinstance(delta, dict)
         if not choice.ended:
             self._delta(choice, delta, raw, out)
-        word = decode.text(raw.get("finish_reason"))
+        word = text(raw.get("finish_reason"))
         if word and not choice.ended:
             self._close(choice, out)
             matched = raw.get("stop_reason", raw.get("matched_stop"))
@@ -149,12 +151,12 @@ class OpenAIDecoder:
                 choice=index,
                 finish=decode.finish(word),
                 vendor_finish=word,
-                stop_sequence=decode.text(matched) if word == "stop" else "",
+                stop_sequence=text(matched) if word == "stop" else "",
             )
             out.append(ChatEvent(finished=finished))
 
     def _delta(self, choice: _Choice, delta: dict[str, Any], raw: dict[str, Any], out: list[ChatEvent]) -> None:
-        thoughts = decode.text(delta.get("reasoning_content")) or decode.text(delta.get("reasoning"))
+        thoughts = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
         if thoughts:
             self._say(choice, "thinking", thoughts, out)
         content = delta.get("content")
@@ -168,7 +170,7 @@ class OpenAIDecoder:
             if isinstance(item, dict):
                 at = self._open(choice, "text", out)
                 out.append(_delta_event(choice.index, at, citation=decode.citation(item)))
-        if words := decode.text(delta.get("refusal")):
+        if words := text(delta.get("refusal")):
             self._say(choice, "refusal", words, out)
         if isinstance(delta.get("audio"), dict):
             self._audio(choice, delta["audio"], out)
@@ -195,7 +197,7 @@ class OpenAIDecoder:
                 if isinstance(piece, dict) and piece.get("type") == "thinking":
                     self._say(choice, "thinking", decode.thinking_text(piece), out)
                 elif isinstance(piece, dict):
-                    self._say(choice, "text", decode.text(piece.get("text")), out)
+                    self._say(choice, "text", text(piece.get("text")), out)
         elif isinstance(content, str) and content:
             self._say(choice, "text", content, out)
 
@@ -218,23 +220,23 @@ class OpenAIDecoder:
     def _audio(self, choice: _Choice, audio: dict[str, Any], out: list[ChatEvent]) -> None:
         if choice.open_kind != "audio":
             self._shut(choice, out)
-            part = parts_pb2.Part(audio=parts_pb2.AudioPart(id=decode.text(audio.get("id"))))
+            part = parts_pb2.Part(audio=parts_pb2.AudioPart(id=text(audio.get("id"))))
             choice.open_kind, choice.open_index = "audio", choice.parts
             choice.parts += 1
             out.append(_part_started(choice.index, choice.open_index, part))
         at = choice.open_index
-        if data := decode.text(audio.get("data")):
+        if data := text(audio.get("data")):
             out.append(_delta_event(choice.index, at, audio_base64=data))
-        if words := decode.text(audio.get("transcript")):
+        if words := text(audio.get("transcript")):
             out.append(_delta_event(choice.index, at, transcript=words))
-        if expires := decode.whole(audio.get("expires_at")):
+        if expires := whole(audio.get("expires_at")):
             event = _delta_event(choice.index, at)
             event.delta.extensions.by_dialect[decode.DIALECT] = orjson.dumps({"audio": {"expires_at": expires}})
             out.append(event)
 
     def _call_delta(self, choice: _Choice, made: dict[str, Any], number: int, out: list[ChatEvent]) -> None:
         """A piece of a call. Vendors leave out the index, reuse it, or tell the whole call again."""
-        told, given = made.get("index"), decode.text(made.get("id"))
+        told, given = made.get("index"), text(made.get("id"))
         key: object = told if isinstance(told, int) else given or ("nth", number)
         known = choice.calls.get(key)
         begun = decode.tool_call(made, decode.call_id(self._answer_id, choice.index, len(choice.calls)))

@@ -8,36 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import usage_pb2
 
-LIMIT = 1 << 40
-"""More tokens than any answer has: such a number is a mistake."""
-
-
-class _Reader:
-    """Reads counts; notes what was implausible."""
-
-    def __init__(self) -> None:
-        self.corrections: list[str] = []
-
-    def count(self, holder: Any, *names: str) -> int:
-        """The first of the names that holds a number; 0 where none does."""
-        if not isinstance(holder, dict):
-            return 0
-        for name in names:
-            value = holder.get(name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                continue
-            if value != value or value < 0 or value > LIMIT:
-                self.corrections.append(f"{name} was {value}, taken as 0")
-                continue
-            return int(value)
-        return 0
-
-    def within(self, name: str, part: int, whole: int, of: str) -> int:
-        """The part, at most the whole."""
-        if part > whole:
-            self.corrections.append(f"{name} {part} exceeded {of} {whole}")
-            return whole
-        return part
+from core.vendors.shared.counts import Reader
 
 
 def of_answer(answer: dict[str, Any]) -> usage_pb2.Usage | None:
@@ -70,7 +41,7 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
     Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are
     named in corrections.
     """
-    read = _Reader()
+    read = Reader()
     given = read.count(raw, "prompt_tokens", "input_tokens")
     output = read.count(raw, "completion_tokens", "output_tokens")
     total = read.count(raw, "total_tokens")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from core.errors import InvalidRequest
 from core.vendors.interface import Call
-from core.vendors.openai import override, scan
-from core.vendors.openai.rules import Changes, Look
+from core.vendors.shared import override, scan
+from core.vendors.shared.changes import Changes, Look
 
 Rules = Callable[[list[str], Look], Changes]
 """Names of the members, and a look at their values -> what changes."""
+SystemPrompt = Callable[[bytes, Mapping[str, scan.Member], Call], dict[str, bytes]]
+"""The body, its members, the call -> members to set so that the channel's system prompt stands in the request."""
 
 
-def splice(body: bytes, call: Call, rules: Rules, system_prompt: bool = False, native: bool = True) -> bytes:
+def splice(
+    body: bytes, call: Call, rules: Rules, system_prompt: SystemPrompt | None = None, native: bool = True
+) -> bytes:
     """The request's bytes for this attempt. Raises InvalidRequest, ChannelError.
 
     Order of keys, white space and every other byte stay; only an override by
@@ -37,11 +41,8 @@ def splice(body: bytes, call: Call, rules: Rules, system_prompt: bool = False, n
 
     changes = rules(list(found), look)
     sets = {name: orjson.dumps(value) for name, value in changes.sets.items()}
-    if system_prompt and "messages" in found and call.channel.setting.get("system_prompt"):
-        member = found["messages"]
-        messages = _with_system_prompt(body[member.value : member.end], call)
-        if messages is not None:
-            sets["messages"] = messages
+    if system_prompt is not None and call.channel.setting.get("system_prompt"):
+        sets.update(system_prompt(body, found, call))
     flat = call.channel.param_override
     if flat and not isinstance(flat.get("operations"), list):
         for name, value in flat.items():
@@ -67,26 +68,3 @@ def loads(body: bytes) -> Any:
     if not isinstance(parsed, dict):
         raise InvalidRequest("The request body is not a JSON object.")
     return parsed
-
-
-def _with_system_prompt(raw: bytes, call: Call) -> bytes | None:
-    """The messages with the channel's system prompt: put first, or before the client's if so set."""
-    prompt = str(call.channel.setting["system_prompt"])
-    try:
-        messages = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise InvalidRequest("The messages are not JSON.", param="messages") from None
-    if not isinstance(messages, list):
-        return None
-    for message in messages:
-        if isinstance(message, dict) and message.get("role") in ("system", "developer"):
-            if not call.channel.setting.get("system_prompt_override"):
-                return None
-            content = message.get("content")
-            if isinstance(content, list):
-                message["content"] = [{"type": "text", "text": prompt}, *content]
-            else:
-                message["content"] = f"{prompt}\n{content or ''}"
-            return orjson.dumps(messages)
-    first = orjson.dumps({"role": "system", "content": prompt})
-    return b"[" + first + (b"," if messages else b"") + raw[1:]

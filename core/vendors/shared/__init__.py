@@ -1,0 +1,1 @@
+"""What wire forms share: JSON in bytes, events, overrides, headers, error answers."""
