@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -11,9 +10,9 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, parts_pb2
 
-from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
+from core.vendors.shared.media import address_of, base64_of
 from core.vendors.table import Row
 
 _ROLES = {
@@ -147,10 +146,10 @@ class Messages:
         elif kind == "image":
             made = self._image(part.image)
         elif kind == "audio":
-            sound = {"data": self._base64(part.audio.media), "format": part.audio.format or "wav"}
+            sound = {"data": base64_of(part.audio.media, self._call), "format": part.audio.format or "wav"}
             made = {"type": "input_audio", "input_audio": sound}
         elif kind == "video":
-            made = {"type": "video_url", "video_url": {"url": self._address(part.video.media, "video/mp4")}}
+            made = {"type": "video_url", "video_url": {"url": address_of(part.video.media, "video/mp4", self._call)}}
         elif kind == "file":
             return self._file(part)
         elif kind == "search_result":
@@ -170,7 +169,7 @@ class Messages:
     def _image(self, image: parts_pb2.ImagePart) -> dict[str, Any]:
         if image.media.WhichOneof("source") == "file_id":
             self._dropped.append("parts.image.file_id")
-        address = self._address(image.media, "image/png")
+        address = address_of(image.media, "image/png", self._call)
         if self._row.plain_image_url:
             return {"type": "image_url", "image_url": address}
         inner = {"url": address}
@@ -188,7 +187,7 @@ class Messages:
         if source == "file_id":
             inner["file_id"] = file.media.file_id
         elif source is not None:
-            inner["file_data"] = self._address(file.media, "application/pdf")
+            inner["file_data"] = address_of(file.media, "application/pdf", self._call)
         if file.name:
             inner["filename"] = file.name
         for name in ("title", "context"):
@@ -201,24 +200,3 @@ class Messages:
             extra = orjson.loads(part.extensions.by_dialect[DIALECT])
             made.update({key: value for key, value in extra.items() if key not in made})
         return [made]
-
-    def _base64(self, media: parts_pb2.Media) -> str:
-        """The base64 text of media; spans are cut from the client's own bytes."""
-        source = media.WhichOneof("source")
-        if source == "base64":
-            return media.base64
-        if source == "data":
-            return base64.b64encode(media.data).decode()
-        if source == "span" and self._call.native is not None:
-            first = media.span.offset
-            raw = self._call.native.body[first : first + media.span.length]
-            if len(raw) == media.span.length:
-                text = raw.decode("ascii", "replace")
-                return text.replace("\\/", "/") if "\\" in text else text
-        raise InvalidRequest("A media part holds no bytes that can be sent.", param="messages")
-
-    def _address(self, media: parts_pb2.Media, default: str) -> str:
-        """An address: the one given, or a data URL."""
-        if media.WhichOneof("source") == "url":
-            return media.url
-        return f"data:{media.mime_type or default};base64,{self._base64(media)}"
