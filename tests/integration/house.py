@@ -7,15 +7,16 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 PASSWORD = "correct-horse-7"
 START_SECONDS = 30.0
@@ -68,10 +69,63 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
 
 
+def run(*arguments: str, timeout: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The `isthmus` command, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "front.command.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], what: str = "it did not happen", seconds: float = 20.0) -> T:
+    """What look() returns once that is true. Fails after seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what} within {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes a process started."""
+    printed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(child) for child in printed.stdout.split()]
+
+
+def memory(pid: int, peak: bool = False) -> int:
+    """Bytes of a process that are in memory now, or were at most since forget_peak()."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) << 10
+    raise RuntimeError(f"{pid} has no {name}")
+
+
+def forget_peak(pid: int) -> None:
+    """Lets the peak of a process count from now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 @contextlib.contextmanager
-def process(*arguments: str, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A child for the time of the block."""
-    child = subprocess.Popen([sys.executable, "-m", *arguments], env={**os.environ, **(environ or {})})
+def process(
+    *arguments: str, environ: dict[str, str] | None = None, log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child for the time of the block; log takes all it prints."""
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(log.open("ab")) if log is not None else None
+        child = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, **(environ or {})},
+            stdout=out,
+            stderr=subprocess.STDOUT if out is not None else None,
+        )
     try:
         yield child
     finally:
@@ -96,6 +150,17 @@ class House:
     root_id: int = 0
     access_token: str = ""
     channels: list[int] = field(default_factory=list)
+    workers: int = 1
+
+    @property
+    def port(self) -> int:
+        """The HTTP port."""
+        return int(self.base.rsplit(":", 1)[1])
+
+    def chat(self, key: str, text: str = "Hello", path: str = "/v1/chat/completions", **fields: Any) -> Reply:
+        """A chat request."""
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **fields}
+        return http("POST", self.base + path, body, {"Authorization": f"Bearer {key}"})
 
     def manage(self, method: str, path: str, body: Any = None) -> Any:
         """A management route as root: its data. Fails where success is false."""
@@ -133,9 +198,18 @@ class House:
         self.manage("POST", "/api/channel/", {"mode": "single", "channel": channel})
         newest = max(item["id"] for item in self.manage("GET", "/api/channel/?p=1&page_size=100")["items"])
         self.channels.append(newest)
-        # Only the worker that was asked knows it at once; the others read the change feed every 250 ms.
-        time.sleep(0.8)
+        self.spread()
         return int(newest)
+
+    def spread(self) -> None:
+        """Until every worker knows of a change: the one that was asked does, the others poll every 250 ms."""
+        if self.workers > 1:
+            time.sleep(0.8)
+
+    def option(self, name: str, value: str) -> None:
+        """Sets an option."""
+        self.manage("PUT", "/api/option/", {"key": name, "value": value})
+        self.spread()
 
     def add_key(self, **fields: Any) -> tuple[int, str]:
         """A key of root's: id and secret with sk-."""
@@ -149,9 +223,42 @@ class House:
         """The key as the management API shows it."""
         return self.manage("GET", f"/api/token/{key_id}")
 
+    def logs(self, request_id: str = "", **fields: Any) -> list[Any]:
+        """Lines of the log, newest first: one request's, or the newest hundred."""
+        query = "&".join(f"{name}={value}" for name, value in {"request_id": request_id, **fields}.items())
+        found: list[Any] = self.manage("GET", f"/api/log/?p=1&page_size=100&{query}")["items"]
+        return found
+
+    def line(self, request_id: str) -> Any:
+        """The one line of a request, once it is there, with its receipt and the channels it tried."""
+        found = until(lambda: self.logs(request_id), f"no line for {request_id}")
+        assert len(found) == 1, found
+        other = json.loads(found[0]["other"])
+        return {**found[0], "receipt": other["receipt"], "tried": [int(i) for i in other["admin_info"]["use_channel"]]}
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """Rows of the gateway's SQLite database."""
+        with contextlib.closing(sqlite3.connect(self.data / "isthmus.db", timeout=20)) as database, database:
+            return database.execute(sql, values).fetchall()
+
+    def money(self) -> list[Any]:
+        """Every purse once nothing is leased any more: what requests have cost, and that they hold nothing."""
+        sql = "SELECT id, granted, available, settled, debt FROM purses ORDER BY id"
+        until(lambda: not self.rows("SELECT 1 FROM purses WHERE leased <> 0"), "leases did not come back")
+        return self.rows(sql)
+
 
 @contextlib.contextmanager
-def house(data: Path, workers: int = 1, environ: dict[str, str] | None = None, sandbox: str = "") -> Iterator[House]:
+def house(
+    data: Path,
+    workers: int = 1,
+    environ: dict[str, str] | None = None,
+    sandbox: str = "",
+    *,
+    log: Path | None = None,
+    level: str = "WARNING",
+    grace: float = 10.0,
+) -> Iterator[House]:
     """A Sandbox and a gateway; set up, without channels and keys."""
     with contextlib.ExitStack() as stack:
         if not sandbox:
@@ -162,11 +269,11 @@ def house(data: Path, workers: int = 1, environ: dict[str, str] | None = None, s
         port, grpc_port = free_port(), free_port()
         arguments = [
             "front.command.main", "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc_port),
-            "--workers", str(workers), "--data", str(data), "--log-level", "WARNING", "--grace", "10",
+            "--workers", str(workers), "--data", str(data), "--log-level", level, "--grace", str(grace),
         ]  # fmt: skip
-        gateway = stack.enter_context(process(*arguments, environ=environ))
+        gateway = stack.enter_context(process(*arguments, environ=environ, log=log))
         base = f"http://127.0.0.1:{port}"
         wait_for(base + "/api/status", gateway)
-        made = House(base, f"127.0.0.1:{grpc_port}", sandbox, data, gateway)
+        made = House(base, f"127.0.0.1:{grpc_port}", sandbox, data, gateway, workers=workers)
         made.set_up()
         yield made

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from tests.integration.house import House, free_port
-
-
-def run(*arguments: str, timeout: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "front.command.main", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env={**os.environ, **environ},
-    )
+from tests.integration.house import House, free_port, run
 
 
 def test_failed_start_ends_within_10_s(tmp_path: Path) -> None:
