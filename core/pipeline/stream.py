@@ -259,7 +259,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterat
     final = last if last is not None else Message()
     if error is not None:
         final.events.add().fault.CopyFrom(fault_of(error))
-    elif source.fault is not None and not final.events and not final.native:
+    elif source.fault is not None and not any(event.HasField("fault") for event in final.events):
         final.events.add().fault.CopyFrom(source.fault)
     final.receipt.CopyFrom(receipt)
     yield final

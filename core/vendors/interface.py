@@ -96,7 +96,8 @@ class NativeRelay(Protocol):
     """A stream relayed in its own form: bytes in, bytes out, usage read on the way.
 
     Keeps at most one unfinished event in memory. out bytes are whole
-    server-sent events. fault is set where the vendor told an error in the stream.
+    server-sent events. fault is set where the vendor told an error in the stream;
+    the error itself is not passed on: the front tells it in the client's dialect.
     """
 
     usage: usage_pb2.Usage | None

@@ -11,7 +11,7 @@ from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai import usage as usages
 from core.vendors.shared import refusal, scan
-from core.vendors.shared.relay import BlockRelay, data, json, unescaped
+from core.vendors.shared.relay import BLANK, BlockRelay, data, json, unescaped
 
 _STRING = rb'"((?:[^"\\]++|\\.)*+)"'
 _TEXT = re.compile(rb'"(?:content|reasoning_content|arguments|refusal|transcript|input)"[ ]?:[ ]?' + _STRING)
@@ -21,7 +21,6 @@ _FINISH = re.compile(rb'"finish_reason"[ \t]*:[ \t]*"')
 _NO_CHOICES = re.compile(rb'"choices"[ \t]*:[ \t]*(?:\[[ \t]*\]|null)')
 _DONE = re.compile(rb"(?:^|[\r\n])data:[ \t]*\[DONE\]")
 _USAGE = re.compile(rb'"usage"[ \t]*:[ \t]*\{')
-_BLANK = re.compile(rb"\n\r?\n")
 
 
 class OpenAIRelay(BlockRelay):
@@ -77,11 +76,10 @@ class OpenAIRelay(BlockRelay):
         """Event by event, where one of them may need more than passing on."""
         out: list[bytes] = []
         at = 0
-        for blank in _BLANK.finditer(block):
+        for blank in BLANK.finditer(block):
             event = block[at : blank.end()]
             at = blank.end()
             if b'"error"' in event and self._is_fault(event):
-                out.append(self._told())
                 break
             if b'"usage"' in event and self._takes_usage(event):
                 continue
@@ -105,17 +103,6 @@ class OpenAIRelay(BlockRelay):
             return False
         self.fault = refusal.fault(error, self._call.secret)
         return True
-
-    def _told(self) -> bytes:
-        """The fault in OpenAI's form, masked."""
-        assert self.fault is not None
-        error = {
-            "message": self.fault.message,
-            "type": "upstream_error",
-            "param": self.fault.param or None,
-            "code": self.fault.vendor_code or None,
-        }
-        return b"data: " + orjson.dumps({"error": error}) + b"\n\n"
 
     def _renamed(self, event: bytes) -> bytes:
         """The event with the model's name as the client asked for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -11,11 +12,14 @@ from core.pricing.count import Delivered
 from core.vendors.interface import BadAnswer, Call, DeliveredText
 from core.vendors.shared.sse import EVENT_LIMIT
 
+BLANK = re.compile(rb"\n\r?\n")
+"""Between two events."""
+
 
 class BlockRelay:
     """Implements NativeRelay but for what events mean: _block() is given one or more whole events.
 
-    Keeps at most one unfinished event.
+    Keeps at most one unfinished event. An error of the vendor's sets fault and is left out of what is passed on.
     """
 
     def __init__(self, call: Call) -> None:
@@ -36,7 +40,7 @@ class BlockRelay:
         self._usage = usage
 
     def feed(self, chunk: bytes) -> bytes:
-        """Whole events that may be passed on now. Raises BadAnswer where one is too long."""
+        """Whole events that may be passed on now. Raises BadAnswer where one is too long, or cut."""
         if self._over():
             return b""
         rest = self._rest
@@ -57,6 +61,7 @@ class BlockRelay:
                 return b""
             block = chunk if cut == len(chunk) else chunk[:cut]
             rest += chunk[cut:]
+        check(block)
         return self._block(block)
 
     def end(self) -> bytes:
@@ -91,6 +96,19 @@ class BlockRelay:
     def _tail(self) -> bytes | None:
         """The end mark for a stream that was told whole but for it; None: it was cut."""
         raise NotImplementedError
+
+
+def check(block: bytes) -> None:
+    """Raises BadAnswer where an event is not JSON, nor a mark such as [DONE].
+
+    Events that end with a brace are taken for whole: what breaks streams are cuts. The others are read.
+    """
+    if block.count(b"}\n\n") + block.count(b"}\r\n\r\n") == block.count(b"\n\n") + block.count(b"\n\r\n"):
+        return
+    for event in BLANK.split(block):
+        told = data(event).strip()
+        if told and not told.startswith(b"[") and json(told) is None:
+            raise BadAnswer("an event of the stream is not JSON")
 
 
 def last_end(block: bytes | bytearray, start: int) -> int:
