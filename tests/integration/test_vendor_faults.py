@@ -174,7 +174,10 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    environ = {"STREAMING_TIMEOUT": str(SILENCE), "ISTHMUS_MAX_ANSWER_MB": "8", "ISTHMUS_PING_SECONDS": "0"}
+    environ = {
+        "STREAMING_TIMEOUT": str(SILENCE), "ISTHMUS_MAX_ANSWER_MB": "8", "ISTHMUS_PING_SECONDS": "0",
+        "ISTHMUS_FLUSH_SECONDS": "0.02",
+    }  # fmt: skip
     data: Path = tmp_path_factory.mktemp("faults")
     with fake.vendor() as vendor, house(data, environ=environ, sandbox=vendor.url) as made:
         made.option("RetryTimes", str(RETRIES))
