@@ -245,6 +245,7 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
         canonical = opened.form.decode(body, opened.call)
     except BadAnswer as error:
         raise broken(error) from error
+    canonical.id = canonical.id or exchange.request_id
     if canonical.HasField("usage"):
         return None, canonical, canonical.usage
     usage = _counted_usage(exchange, canonical)

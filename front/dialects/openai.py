@@ -33,13 +33,13 @@ class OpenAIChat(OpenAIErrors):
 
     def render(self, answer: chat_pb2.ChatResponse, chat: chat_pb2.ChatRequest, now: int) -> bytes:
         """See the interface."""
-        return openai_render.whole(answer, now)
+        return openai_render.whole(answer, chat, now)
 
     def stream(
         self, envelope: common_pb2.Envelope, chat: chat_pb2.ChatRequest, request_id: str, now: int
     ) -> StreamRenderer:
         """See the interface."""
-        return openai_render.StreamRenderer(envelope.model, chat.stream_options.include_usage, request_id, now)
+        return openai_render.StreamRenderer(envelope.model, chat, request_id, now)
 
 
 class OpenAIEmbeddings(OpenAIErrors):
@@ -54,7 +54,7 @@ class OpenAIEmbeddings(OpenAIErrors):
 
     def render(self, answer: embedding_pb2.EmbedResponse, asked: embedding_pb2.Embedding) -> bytes:
         """See the interface."""
-        return openai_embeddings.render(answer)
+        return openai_embeddings.render(answer, asked)
 
 
 class OpenAIModels(OpenAIErrors):

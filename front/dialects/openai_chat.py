@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from isthmus.v1 import chat_pb2, common_pb2, tools_pb2
+from isthmus.v1 import chat_pb2, common_pb2
 
-from front.dialects.openai_parts import part, tool_call
+from front.dialects.openai_parts import keep, part, tool_call
+from front.dialects.openai_tools import tools as read_tools
 from front.dialects.strict import number, take, whole
 from front.errors import bad
 
@@ -22,9 +23,12 @@ EFFORTS = {
     "medium": chat_pb2.EFFORT_MEDIUM, "high": chat_pb2.EFFORT_HIGH, "xhigh": chat_pb2.EFFORT_XHIGH,
     "max": chat_pb2.EFFORT_MAX,
 }  # fmt: skip
+MODES = {
+    "enabled": chat_pb2.REASONING_MODE_ON, "disabled": chat_pb2.REASONING_MODE_OFF,
+    "adaptive": chat_pb2.REASONING_MODE_ADAPTIVE, "auto": chat_pb2.REASONING_MODE_ADAPTIVE,
+}  # fmt: skip
 MOST_TOKENS = 1 << 31
 MOST_CHOICES = 128
-MOST_TOOLS = 1024
 
 
 def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common_pb2.Envelope, chat_pb2.ChatRequest]:
@@ -38,8 +42,9 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
     if len(messages) > max_messages:
         raise bad(f"messages has more than {max_messages} entries.", "messages")
     chat = chat_pb2.ChatRequest()
+    called: dict[str, str] = {}
     for index, item in enumerate(messages):
-        _message(chat.messages.add(), item, f"messages[{index}]", raw)
+        _message(chat.messages.add(), item, f"messages[{index}]", raw, called)
     streamed = bool(take(source, "stream", bool))
     limit = whole(source, "max_completion_tokens", 1, MOST_TOKENS)
     older = whole(source, "max_tokens", 1, MOST_TOKENS)
@@ -49,7 +54,8 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
     if choices is not None:
         chat.candidates = choices
     _sampling(chat, source)
-    _tools(chat, source)
+    _reasoning(chat, source)
+    read_tools(chat, source)
     _output(chat, source)
     _identity(chat, source)
     options = take(source, "stream_options", dict)
@@ -60,9 +66,7 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
         hidden = take(options, "include_obfuscation", bool, "stream_options.")
         if hidden is not None:
             chat.stream_options.include_obfuscation = hidden
-    unknown = {name: value for name, value in source.items() if value is not None}
-    if unknown:
-        chat.extensions.by_dialect[FORM] = orjson.dumps(unknown)
+    keep(chat, source)
     envelope = common_pb2.Envelope(
         operation=common_pb2.OPERATION_CHAT,
         model=model,
@@ -74,7 +78,8 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
     return envelope, chat
 
 
-def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes) -> None:
+def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes, called: dict[str, str]) -> None:
+    """One message. called: the newest call of each function called the older way, whose calls have no ids."""
     if not isinstance(item, dict):
         raise bad(f"{path} must be an object.", path)
     role = item.pop("role", None)
@@ -86,7 +91,7 @@ def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes) -> Non
     content = item.pop("content", None)
     if role in ("tool", "function"):
         result = message.parts.add().tool_result
-        result.call_id = take(item, "tool_call_id", str, path + ".") or ""
+        result.call_id = take(item, "tool_call_id", str, path + ".") or called.get(message.name, "")
         if role == "tool" and not result.call_id:
             raise bad(f"{path}.tool_call_id is required.", f"{path}.tool_call_id")
         result.name = message.name
@@ -98,15 +103,19 @@ def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes) -> Non
         _content(message.parts.add, content, path, raw)
         if refusal := take(item, "refusal", str, path + "."):
             message.parts.add().refusal.text = refusal
+        sound = item.get("audio")
+        if role == "assistant" and isinstance(sound, dict) and isinstance(sound.get("id"), str):
+            del item["audio"]
+            message.parts.add().audio.id = sound["id"]
         for index, call in enumerate(take(item, "tool_calls", list, path + ".") or ()):
-            tool_call(message.parts.add().tool_call, call, f"{path}.tool_calls[{index}]")
+            tool_call(message.parts.add(), call, f"{path}.tool_calls[{index}]")
         if legacy := take(item, "function_call", dict, path + "."):
-            tool_call(message.parts.add().tool_call, {"function": legacy}, f"{path}.function_call")
+            part_call = message.parts.add()
+            tool_call(part_call, {"function": legacy}, f"{path}.function_call")
+            part_call.tool_call.id = called[part_call.tool_call.name] = f"call_{len(called)}_{path[9:-1]}"
         if role != "assistant" and not message.parts and content is None:
             raise bad(f"{path}.content is required.", f"{path}.content")
-    item = {name: value for name, value in item.items() if value is not None}
-    if item:
-        message.extensions.by_dialect[FORM] = orjson.dumps(item)
+    keep(message, item)
 
 
 def _content(add: Callable[[], Any], content: Any, path: str, raw: bytes) -> None:
@@ -156,81 +165,55 @@ def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
         chat.stop_sequences.extend(stop)
     elif stop is not None:
         raise bad("stop must be a string or an array of strings.", "stop")
+
+
+def _reasoning(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
+    """reasoning_effort, and what other vendors call it, which also goes back as it came.
+
+    reasoning {effort, max_tokens, enabled, exclude, summary}: OpenRouter. thinking {type, budget_tokens}: DeepSeek,
+    Zhipu, VolcEngine. enable_thinking, thinking_budget: Qwen.
+    """
+    reasoning = chat.reasoning
+    as_sent: dict[str, Any] = {}
     effort = take(source, "reasoning_effort", str)
     if effort is not None:
         if effort not in EFFORTS:
             raise bad(f"reasoning_effort must be one of {', '.join(EFFORTS)}.", "reasoning_effort")
-        chat.reasoning.effort = EFFORTS[effort]
+        reasoning.effort = EFFORTS[effort]
+    router = source.get("reasoning")
+    if isinstance(router, dict):
+        as_sent["reasoning"] = source.pop("reasoning")
+        reasoning.effort = EFFORTS.get(str(router.get("effort")), reasoning.effort)
+        _budget(reasoning, router.get("max_tokens"))
+        _switch(reasoning, router.get("enabled"))
+        if isinstance(router.get("exclude"), bool):
+            reasoning.include_thoughts = not router["exclude"]
+        if isinstance(router.get("summary"), str):
+            reasoning.summary = router["summary"]
+    thinking = source.get("thinking")
+    if isinstance(thinking, dict):
+        as_sent["thinking"] = source.pop("thinking")
+        _budget(reasoning, thinking.get("budget_tokens"))
+        reasoning.mode = MODES.get(str(thinking.get("type")), reasoning.mode)
+    for name in ("enable_thinking", "thinking_budget"):
+        if source.get(name) is not None:
+            as_sent[name] = source.pop(name)
+    _switch(reasoning, as_sent.get("enable_thinking"))
+    _budget(reasoning, as_sent.get("thinking_budget"))
+    if as_sent:
+        if effort is not None:
+            as_sent["reasoning_effort"] = effort
+        reasoning.extensions.by_dialect[FORM] = orjson.dumps(as_sent)
 
 
-def _tools(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
-    tools = take(source, "tools", list) or []
-    if len(tools) > MOST_TOOLS:
-        raise bad(f"tools has more than {MOST_TOOLS} entries.", "tools")
-    functions = take(source, "functions", list) or []
-    for index, item in enumerate([*tools, *({"type": "function", "function": each} for each in functions)]):
-        _tool(chat.tools.add(), item, f"tools[{index}]")
-    choice = source.pop("tool_choice", None)
-    if choice is None:
-        choice = source.pop("function_call", None)
-        if isinstance(choice, dict):
-            choice = {"type": "function", "function": choice}
-    if choice is not None:
-        _choice(chat.tool_choice, choice)
-    parallel = take(source, "parallel_tool_calls", bool)
-    if parallel is not None:
-        chat.tool_choice.parallel = parallel
+def _switch(reasoning: chat_pb2.Reasoning, value: Any) -> None:
+    if isinstance(value, bool):
+        reasoning.mode = chat_pb2.REASONING_MODE_ON if value else chat_pb2.REASONING_MODE_OFF
 
 
-def _tool(tool: tools_pb2.Tool, item: Any, path: str) -> None:
-    if not isinstance(item, dict) or not isinstance(item.get("type"), str):
-        raise bad(f"{path} must be an object with a type.", path)
-    kind = item["type"]
-    if kind == "function":
-        function = item.get("function")
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise bad(f"{path}.function.name must be a string.", f"{path}.function.name")
-        tool.function.name = function["name"]
-        tool.function.description = take(function, "description", str, path + ".function.") or ""
-        parameters = take(function, "parameters", dict, path + ".function.")
-        if parameters is not None:
-            tool.function.parameters_json = orjson.dumps(parameters)
-        strict = take(function, "strict", bool, path + ".function.")
-        if strict is not None:
-            tool.function.strict = strict
-    elif kind == "custom" and isinstance(item.get("custom"), dict):
-        custom = item["custom"]
-        tool.custom.name = take(custom, "name", str, path + ".custom.") or ""
-        tool.custom.description = take(custom, "description", str, path + ".custom.") or ""
-        grammar = (custom.get("format") or {}).get("grammar") if isinstance(custom.get("format"), dict) else None
-        if isinstance(grammar, dict):
-            tool.custom.grammar.syntax = str(grammar.get("syntax", ""))
-            tool.custom.grammar.definition = str(grammar.get("definition", ""))
-    else:
-        tool.server.kind = tool.server.vendor_type = kind
-        tool.server.json = orjson.dumps(item)
-        tool.server.dialect = FORM
-
-
-def _choice(choice: tools_pb2.ToolChoice, value: Any) -> None:
-    modes = {
-        "auto": tools_pb2.TOOL_CHOICE_MODE_AUTO,
-        "none": tools_pb2.TOOL_CHOICE_MODE_NONE,
-        "required": tools_pb2.TOOL_CHOICE_MODE_ANY,
-    }
-    if isinstance(value, str) and value in modes:
-        choice.mode = modes[value]
-        return
-    if isinstance(value, dict):
-        named = value.get(str(value.get("type")))
-        if isinstance(named, dict) and isinstance(named.get("name"), str):
-            choice.mode = tools_pb2.TOOL_CHOICE_MODE_ONE
-            choice.names.append(named["name"])
-            return
-        if value.get("type") == "allowed_tools":
-            choice.json, choice.dialect = orjson.dumps(value), FORM
-            return
-    raise bad("tool_choice must be none, auto, required, or name a tool.", "tool_choice")
+def _budget(reasoning: chat_pb2.Reasoning, value: Any) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and -1 <= value <= MOST_TOKENS:
+        reasoning.budget_tokens = value
 
 
 def _output(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
@@ -246,10 +229,14 @@ def _output(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
             schema = chat.output.json_schema
             schema.name = take(described, "name", str, "response_format.json_schema.") or ""
             schema.description = take(described, "description", str, "response_format.json_schema.") or ""
-            schema.schema_json = orjson.dumps(described.get("schema") or {})
+            described_schema = take(described, "schema", dict, "response_format.json_schema.")
+            if described_schema is not None:
+                schema.schema_json = orjson.dumps(described_schema)
             strict = take(described, "strict", bool, "response_format.json_schema.")
             if strict is not None:
                 schema.strict = strict
+        elif isinstance(kind, str) and kind != "json_schema":
+            source["response_format"] = wanted
         else:
             raise bad("response_format.type must be text, json_object or json_schema.", "response_format")
     chat.output.verbosity = take(source, "verbosity", str) or ""
@@ -261,7 +248,11 @@ def _output(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
     if audio is not None:
         chat.output.audio.format = take(audio, "format", str, "audio.") or ""
         voice = audio.get("voice")
-        chat.output.audio.voice = voice if isinstance(voice, str) else orjson.dumps(voice).decode()
+        if voice is not None:
+            chat.output.audio.voice = voice if isinstance(voice, str) else orjson.dumps(voice).decode()
+    prediction = take(source, "prediction", dict)
+    if prediction is not None:
+        _content(chat.prediction.add, prediction.get("content"), "prediction", b"")
 
 
 def _identity(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
@@ -273,7 +264,11 @@ def _identity(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
         chat.identity.metadata[name] = value
     chat.caching.key = take(source, "prompt_cache_key", str) or ""
     chat.caching.retention = take(source, "prompt_cache_retention", str) or ""
-    chat.placement.service_tier = take(source, "service_tier", str) or ""
+    cache_options = take(source, "prompt_cache_options", dict)
+    if cache_options is not None:
+        chat.caching.options_json = orjson.dumps(cache_options)
+    for name in ("service_tier", "speed", "inference_geo"):
+        setattr(chat.placement, name, take(source, name, str) or "")
     store = take(source, "store", bool)
     if store is not None:
         chat.state.store = store

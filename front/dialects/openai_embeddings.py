@@ -1,7 +1,10 @@
-"""OpenAI embeddings: body -> envelope and canonical request; vectors -> body."""
+"""OpenAI embeddings: body -> envelope and canonical request, vectors -> body."""
 
 from __future__ import annotations
 
+import base64
+import sys
+from array import array
 from typing import Any
 
 import orjson
@@ -58,16 +61,38 @@ def _inputs(found: embedding_pb2.Embedding, value: Any) -> None:
             raise bad("input must be a string, an array of strings, or token ids.", "input")
 
 
-def render(answer: embedding_pb2.EmbedResponse) -> bytes:
-    """The vectors as OpenAI's list."""
+def render(answer: embedding_pb2.EmbedResponse, asked: embedding_pb2.Embedding) -> bytes:
+    """The vectors in the encoding asked for: numbers, or base64 of little-endian floats."""
+    packed = "base64" in asked.encodings
     data = [
-        {"object": "embedding", "index": vector.index, "embedding": list(vector.values)} for vector in answer.vectors
+        {"object": "embedding", "index": vector.index, "embedding": _vector(vector, packed)}
+        for vector in answer.vectors
     ]
     used = answer.usage.input_tokens
-    body = {
-        "object": "list",
-        "data": data,
-        "model": answer.model,
-        "usage": {"prompt_tokens": used, "total_tokens": used},
-    }
-    return orjson.dumps(body)
+    return orjson.dumps(
+        {
+            "object": "list",
+            "data": data,
+            "model": answer.model,
+            "usage": {"prompt_tokens": used, "total_tokens": used},
+        }
+    )
+
+
+def _vector(vector: embedding_pb2.EmbeddingVector, packed: bool) -> Any:
+    """One vector; kept as it came where that is what was asked for."""
+    if packed:
+        data = vector.packed if vector.encoding == "base64" else _little(array("f", vector.values)).tobytes()
+        return base64.b64encode(data).decode()
+    if vector.encoding == "base64":
+        numbers = array("f")
+        numbers.frombytes(vector.packed[: len(vector.packed) // 4 * 4])
+        return _little(numbers).tolist()
+    return list(vector.values)
+
+
+def _little(numbers: array[float]) -> array[float]:
+    """To or from little-endian."""
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import orjson
@@ -11,8 +12,24 @@ from front.dialects.strict import take
 from front.errors import bad
 
 FORM = "openai.chat"
+LEGACY = "openai.functions"
+"""Marks a tool that came as one of the older `functions`: its calls go back as function_call."""
 SPAN_LEAST = 4096
 """Characters of base64 from which media stay in the native body and only their place is told."""
+
+
+def keep(target: Any, item: dict[str, Any], *taken: str) -> None:
+    """Keeps the members left in item, but null ones, where they go back to OpenAI's form from.
+
+    taken: members that were read; what is left inside one that is an object is kept too.
+    """
+    left = {name: value for name, value in item.items() if value is not None and name not in taken}
+    for name in taken:
+        inner = item.get(name)
+        if isinstance(inner, dict) and (more := {key: value for key, value in inner.items() if value is not None}):
+            left[name] = more
+    if left:
+        target.extensions.by_dialect[FORM] = orjson.dumps(left)
 
 
 def media(target: parts_pb2.Media, data: str, raw: bytes) -> None:
@@ -39,21 +56,34 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes) -> None:
     elif kind == "refusal":
         target.refusal.text = take(item, "refusal", str, path + ".") or ""
     elif kind == "image_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
-        target.image.detail = str(inner.get("detail") or "")
-        _address(target.image.media, inner["url"], raw)
+        target.image.detail = str(inner.pop("detail", None) or "")
+        _address(target.image.media, inner.pop("url"), raw)
+    elif kind == "video_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
+        _address(target.video.media, inner.pop("url"), raw)
     elif kind == "input_audio" and isinstance(inner, dict) and isinstance(inner.get("data"), str):
-        target.audio.format = str(inner.get("format") or "")
-        media(target.audio.media, inner["data"], raw)
+        target.audio.format = str(inner.pop("format", None) or "")
+        media(target.audio.media, inner.pop("data"), raw)
     elif kind == "file" and isinstance(inner, dict):
-        target.file.name = str(inner.get("filename") or "")
+        target.file.name = str(inner.pop("filename", None) or "")
         if isinstance(inner.get("file_id"), str):
-            target.file.media.file_id = inner["file_id"]
+            target.file.media.file_id = inner.pop("file_id")
         elif isinstance(inner.get("file_data"), str):
-            _address(target.file.media, inner["file_data"], raw)
-    elif kind in ("image_url", "input_audio", "file"):
+            _address(target.file.media, inner.pop("file_data"), raw)
+    elif kind in ("image_url", "video_url", "input_audio", "file"):
         raise bad(f"{path}.{kind} is not complete.", f"{path}.{kind}")
     else:
         target.opaque.dialect, target.opaque.kind, target.opaque.json = FORM, kind, orjson.dumps(item)
+        return
+    _mark(target, item)
+    if len(item) > 1 + (kind in item) or inner:
+        keep(target, item, "type", kind)
+
+
+def _mark(target: parts_pb2.Part, item: dict[str, Any]) -> None:
+    """A cache mark: OpenAI's prompt_cache_breakpoint, or Anthropic's cache_control, which clients of routers send."""
+    mark = item.get("prompt_cache_breakpoint") or item.get("cache_control")
+    if isinstance(mark, dict):
+        target.cache_mark.ttl = str(mark.get("ttl") or "")
 
 
 def _address(target: parts_pb2.Media, url: str, raw: bytes) -> None:
@@ -62,25 +92,36 @@ def _address(target: parts_pb2.Media, url: str, raw: bytes) -> None:
         head, _, data = url.partition(";base64,")
         target.mime_type = head[5:]
         media(target, data, raw)
-    elif url.startswith("data:") or "://" not in url[:16]:
-        target.base64 = url
-    else:
+    elif url.startswith("data:") or "://" in url[:16]:
         target.url = url
+    else:
+        media(target, url, raw)
 
 
-def tool_call(target: parts_pb2.ToolCall, item: Any, path: str) -> None:
+def tool_call(target: parts_pb2.Part, item: Any, path: str) -> None:
     """A call the model made, its arguments as the text they are. Raises FrontError 400."""
     if not isinstance(item, dict):
         raise bad(f"{path} must be an object.", path)
-    target.id = take(item, "id", str, path + ".") or ""
-    custom = item.get("custom")
-    if isinstance(custom, dict):
-        target.free_form = True
-        target.name = take(custom, "name", str, path + ".custom.") or ""
-        target.arguments = take(custom, "input", str, path + ".custom.") or ""
-        return
-    function = item.get("function")
-    if not isinstance(function, dict):
+    made = target.tool_call
+    made.id = take(item, "id", str, path + ".") or ""
+    kind = "custom" if isinstance(item.get("custom"), dict) else "function"
+    named = item.get(kind)
+    if not isinstance(named, dict):
         raise bad(f"{path}.function is required.", f"{path}.function")
-    target.name = take(function, "name", str, path + ".function.") or ""
-    target.arguments = take(function, "arguments", str, path + ".function.") or ""
+    made.free_form = kind == "custom"
+    made.name = take(named, "name", str, f"{path}.{kind}.") or ""
+    made.arguments = take(named, "input" if made.free_form else "arguments", str, f"{path}.{kind}.") or ""
+    _signature(target, item.get("extra_content"))
+    item.pop("type", None)
+    keep(target, item, kind)
+
+
+def _signature(target: parts_pb2.Part, extra: Any) -> None:
+    """Gemini's thought signature, as Google's own OpenAI endpoint and our answers tell it."""
+    google = extra.get("google") if isinstance(extra, dict) else None
+    signature = google.get("thought_signature") if isinstance(google, dict) else None
+    if isinstance(signature, str):
+        try:
+            target.thought_signature = base64.b64decode(signature, validate=True)
+        except ValueError:
+            return

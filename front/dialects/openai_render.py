@@ -1,13 +1,20 @@
-"""Canonical answers as OpenAI's: whole answers, and streams by a small state machine."""
+"""Canonical answers as OpenAI's: whole answers, and streams by a small state machine.
+
+Shapes are those of the openai SDK's types (chat.completion, chat.completion.chunk, CompletionUsage); beyond
+them reasoning_content (DeepSeek's name, which most clients know), images (OpenRouter's) and extra_content
+(Google's, for thought signatures).
+"""
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import orjson
-from isthmus.v1 import chat_pb2, usage_pb2
+from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
 from front.dialects import openai_errors
+from front.dialects.openai_parts import FORM, LEGACY
 from front.errors import FrontError
 
 FINISH = {
@@ -20,127 +27,294 @@ FINISH = {
 
 
 def usage(found: usage_pb2.Usage) -> dict[str, Any]:
-    """OpenAI's usage object."""
-    return {
+    """OpenAI's usage object; counts that few answers have only where there are any."""
+    written = found.cache_write_5m_tokens + found.cache_write_1h_tokens + found.cache_write_other_tokens
+    prompt = {"cached_tokens": found.cached_tokens, "audio_tokens": found.input_audio_tokens}
+    answer = {
+        "reasoning_tokens": found.reasoning_tokens,
+        "audio_tokens": found.output_audio_tokens,
+        "accepted_prediction_tokens": found.accepted_prediction_tokens,
+        "rejected_prediction_tokens": found.rejected_prediction_tokens,
+    }
+    if written:
+        prompt["cache_write_tokens"] = written
+    if found.input_image_tokens:
+        prompt["image_tokens"] = found.input_image_tokens
+    if found.output_image_tokens:
+        answer["image_tokens"] = found.output_image_tokens
+    told: dict[str, Any] = {
         "prompt_tokens": found.input_tokens,
         "completion_tokens": found.output_tokens,
         "total_tokens": found.input_tokens + found.output_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": found.cached_tokens,
-            "audio_tokens": found.input_audio_tokens,
-        },
-        "completion_tokens_details": {
-            "reasoning_tokens": found.reasoning_tokens,
-            "audio_tokens": found.output_audio_tokens,
-            "accepted_prediction_tokens": found.accepted_prediction_tokens,
-            "rejected_prediction_tokens": found.rejected_prediction_tokens,
-        },
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": answer,
     }
+    if found.convention == usage_pb2.USAGE_CONVENTION_ANTHROPIC:
+        # New API's names: a gateway behind us bills by them.
+        prompt["cached_creation_tokens"] = written
+        told["usage_source"] = "anthropic"
+        told["claude_cache_creation_5_m_tokens"] = found.cache_write_5m_tokens
+        told["claude_cache_creation_1_h_tokens"] = found.cache_write_1h_tokens
+    return told
 
 
-def call(found: Any) -> dict[str, Any]:
+def call(part: parts_pb2.Part) -> dict[str, Any]:
     """A tool call."""
+    found = part.tool_call
     if found.free_form:
         return {"id": found.id, "type": "custom", "custom": {"name": found.name, "input": found.arguments}}
-    return {
+    made: dict[str, Any] = {
         "id": found.id,
         "type": "function",
         "function": {"name": found.name, "arguments": found.arguments},
     }
+    if part.thought_signature:
+        signature = base64.b64encode(part.thought_signature).decode()
+        made["extra_content"] = {"google": {"thought_signature": signature}}
+    return made
 
 
-def whole(chat: chat_pb2.ChatResponse, now: int) -> bytes:
+def annotation(found: parts_pb2.Citation) -> Any:
+    """An annotation, as it came where it was OpenAI's; None where OpenAI has no such kind."""
+    if found.dialect == FORM and found.json:
+        return orjson.loads(found.json)
+    if not found.url:
+        return None
+    place = {"start_index": max(found.start, 0), "end_index": max(found.end, 0)}
+    return {"type": "url_citation", "url_citation": {**place, "url": found.url, "title": found.title}}
+
+
+def image(found: parts_pb2.ImagePart) -> dict[str, Any]:
+    """A picture the model made, as OpenRouter tells it."""
+    media = found.media
+    source = media.WhichOneof("source")
+    address = media.url
+    if source in ("base64", "data"):
+        data = media.base64 if source == "base64" else base64.b64encode(media.data).decode()
+        address = f"data:{media.mime_type or 'image/png'};base64,{data}"
+    return {"type": "image_url", "image_url": {"url": address}}
+
+
+def sound(found: parts_pb2.AudioPart) -> dict[str, Any]:
+    """Audio the model made."""
+    return {
+        "id": found.id,
+        "data": found.media.base64,
+        "expires_at": found.expires_at,
+        "transcript": found.transcript,
+    }
+
+
+def fenced(part: parts_pb2.Part) -> str:
+    """Code the model ran, or its outcome, as text: OpenAI's chat has no place for it."""
+    if part.HasField("code"):
+        return f"\n```{part.code.language.lower()}\n{part.code.code}\n```\n"
+    return f"\n```output\n{part.code_outcome.output}\n```\n"
+
+
+def logprobs(found: parts_pb2.LogProbabilities) -> Any:
+    """Log-probabilities, where they are OpenAI's."""
+    return orjson.loads(found.json) if found.json and found.dialect == FORM else None
+
+
+def _extra(extensions: Any) -> dict[str, Any]:
+    """What the vendor said in OpenAI's form without a field for it."""
+    json = extensions.by_dialect.get(FORM)
+    return dict(orjson.loads(json)) if json else {}
+
+
+def is_legacy(chat: chat_pb2.ChatRequest) -> bool:
+    """Whether the client offered `functions` and so expects a function_call."""
+    return any(LEGACY in tool.extensions.by_dialect for tool in chat.tools)
+
+
+def _message(choice: chat_pb2.Choice, legacy: bool) -> dict[str, Any]:
+    texts: list[str] = []
+    thoughts: list[str] = []
+    refusals: list[str] = []
+    calls: list[dict[str, Any]] = []
+    annotations: list[Any] = []
+    images: list[dict[str, Any]] = []
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+    for part in choice.parts:
+        kind = part.WhichOneof("kind")
+        if kind == "text":
+            texts.append(part.text.text)
+            annotations += filter(None, map(annotation, part.text.citations))
+        elif kind == "thinking":
+            thoughts.append(part.thinking.text or "\n".join(part.thinking.summary))
+        elif kind == "refusal":
+            refusals.append(part.refusal.text)
+        elif kind == "tool_call":
+            calls.append(call(part))
+        elif kind == "image":
+            images.append(image(part.image))
+        elif kind in ("code", "code_outcome"):
+            texts.append(fenced(part))
+        elif kind == "audio":
+            message["audio"] = sound(part.audio)
+    told = {
+        "content": "".join(texts),
+        "refusal": "".join(refusals),
+        "reasoning_content": "".join(thoughts),
+        "annotations": annotations,
+        "images": images,
+    }
+    message.update({name: value for name, value in told.items() if value})
+    if calls and legacy and "function" in calls[0]:
+        message["function_call"] = calls[0]["function"]
+    elif calls:
+        message["tool_calls"] = calls
+    if message["content"] is None and (texts or not choice.parts):
+        message["content"] = ""
+    return message
+
+
+def finish(reason: chat_pb2.FinishReason.ValueType, legacy: bool) -> str:
+    """OpenAI's word for why a choice ended."""
+    word = FINISH.get(reason, "stop")
+    return "function_call" if legacy and word == "tool_calls" else word
+
+
+def whole(chat: chat_pb2.ChatResponse, asked: chat_pb2.ChatRequest, now: int) -> bytes:
     """A whole answer; now: Unix seconds, where the vendor told none."""
+    legacy = is_legacy(asked)
     choices = []
     for choice in chat.choices:
-        texts = [part.text.text for part in choice.parts if part.HasField("text")]
-        thoughts = [part.thinking.text for part in choice.parts if part.HasField("thinking")]
-        refusals = [part.refusal.text for part in choice.parts if part.HasField("refusal")]
-        calls = [call(part.tool_call) for part in choice.parts if part.HasField("tool_call")]
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": "".join(texts) if texts else None,
-            "refusal": "".join(refusals) if refusals else None,
+        extra = _extra(choice.extensions)
+        message = _message(choice, legacy)
+        message.update({name: value for name, value in extra.pop("message", {}).items() if name not in message})
+        made = {
+            "index": choice.index,
+            "message": message,
+            "logprobs": logprobs(choice.logprobs),
+            "finish_reason": finish(choice.finish, legacy),
         }
-        if thoughts:
-            message["reasoning_content"] = "".join(thoughts)
-        if calls:
-            message["tool_calls"] = calls
-        choices.append(
-            {
-                "index": choice.index,
-                "message": message,
-                "finish_reason": FINISH.get(choice.finish, "stop"),
-                "logprobs": None,
-            }
-        )
-    return orjson.dumps(
-        {
-            "id": chat.id or "chatcmpl-isthmus",
-            "object": "chat.completion",
-            "created": chat.created or now,
-            "model": chat.model,
-            "choices": choices,
-            "usage": usage(chat.usage),
-        }
-    )
+        if choice.stop_sequence:
+            made["stop_reason"] = choice.stop_sequence
+        choices.append({**extra, **made})
+    answer: dict[str, Any] = {
+        "id": chat.id or f"chatcmpl-{now}",
+        "object": "chat.completion",
+        "created": chat.created or now,
+        "model": chat.model,
+        "choices": choices,
+        "usage": usage(chat.usage),
+    }
+    for name in ("service_tier", "system_fingerprint"):
+        if value := getattr(chat, name):
+            answer[name] = value
+    return orjson.dumps({**answer, **{k: v for k, v in _extra(chat.extensions).items() if k not in answer}})
 
 
 class StreamRenderer:
-    """Canonical events as chat.completion.chunk events."""
+    """Canonical events as chat.completion.chunk events. Implements the interface's StreamRenderer."""
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, model: str, include_usage: bool, request_id: str, now: int) -> None:
-        self._request_id = request_id
-        self._head = {
+    def __init__(self, model: str, chat: chat_pb2.ChatRequest, request_id: str, now: int) -> None:
+        self._head: dict[str, Any] = {
             "id": f"chatcmpl-{request_id}",
             "object": "chat.completion.chunk",
             "created": now,
             "model": model,
         }
-        self._include_usage = include_usage
-        self._calls: dict[tuple[int, int], int] = {}
+        self._request_id = request_id
+        self._include_usage = chat.stream_options.include_usage
+        self._legacy = is_legacy(chat)
+        self._calls: dict[tuple[int, int], tuple[int, bool]] = {}
+        """(choice, part) -> the call's number, and whether its input is free-form."""
+        self._begun: set[int] = set()
         self._usage: usage_pb2.Usage | None = None
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
         """The bytes of one event; may be none."""
         kind = event.WhichOneof("event")
-        if kind == "started":
-            self._head["id"] = event.started.id or self._head["id"]
-            self._head["created"] = event.started.created or self._head["created"]
-            return self._chunk(0, {"role": "assistant", "content": ""})
-        if kind == "part_started" and event.part_started.part.HasField("tool_call"):
-            started = event.part_started
-            number = sum(1 for choice, _ in self._calls if choice == started.choice)
-            self._calls[(started.choice, started.index)] = number
-            return self._chunk(started.choice, {"tool_calls": [{"index": number, **call(started.part.tool_call)}]})
         if kind == "delta":
             return self._delta(event.delta)
+        if kind == "part_started":
+            return self._started(event.part_started)
         if kind == "finished":
-            return self._chunk(event.finished.choice, {}, FINISH.get(event.finished.finish, "stop"))
+            done = event.finished
+            extra = _extra(done.extensions)
+            if done.stop_sequence:
+                extra["stop_reason"] = done.stop_sequence
+            return self._chunk(done.choice, {}, finish(done.finish, self._legacy), **extra)
+        if kind == "started":
+            return self._begin(event.started)
         if kind == "usage":
             self._usage = event.usage.usage
         if kind == "ended":
             return self._end()
         return b""
 
-    def _delta(self, delta: chat_pb2.PartDelta) -> bytes:
-        kind = delta.WhichOneof("delta")
-        if kind == "text":
-            return self._chunk(delta.choice, {"content": delta.text})
-        if kind in ("thinking", "summary"):
-            return self._chunk(delta.choice, {"reasoning_content": getattr(delta, kind)})
-        if kind == "refusal":
-            return self._chunk(delta.choice, {"refusal": delta.refusal})
-        if kind == "arguments":
-            number = self._calls.get((delta.choice, delta.index), 0)
-            piece = {"index": number, "function": {"arguments": delta.arguments}}
-            return self._chunk(delta.choice, {"tool_calls": [piece]})
+    def _begin(self, started: chat_pb2.StreamStarted) -> bytes:
+        head = self._head
+        head["id"] = started.id or head["id"]
+        head["created"] = started.created or head["created"]
+        for name in ("service_tier", "system_fingerprint"):
+            if value := getattr(started, name):
+                head[name] = value
+        if started.HasField("extensions"):
+            self._head = {**_extra(started.extensions), **head}
+        return self._chunk(0, {"content": ""})
+
+    def _started(self, started: chat_pb2.PartStarted) -> bytes:
+        part = started.part
+        kind = part.WhichOneof("kind")
+        if kind == "tool_call":
+            number = sum(1 for choice, _ in self._calls if choice == started.choice)
+            self._calls[(started.choice, started.index)] = (number, part.tool_call.free_form)
+            made = call(part)
+            if self._legacy and "function" in made:
+                return self._chunk(started.choice, {"function_call": made["function"]})
+            return self._chunk(started.choice, {"tool_calls": [{"index": number, **made}]})
+        if kind == "audio" and part.audio.id:
+            return self._chunk(started.choice, {"audio": {"id": part.audio.id}})
+        if kind == "image" and part.image.media.WhichOneof("source"):
+            return self._chunk(started.choice, {"images": [image(part.image)]})
+        if kind in ("code", "code_outcome"):
+            return self._chunk(started.choice, {"content": fenced(part)})
+        if kind == "text" and part.text.text:
+            return self._chunk(started.choice, {"content": part.text.text})
+        if kind == "thinking" and part.thinking.text:
+            return self._chunk(started.choice, {"reasoning_content": part.thinking.text})
         return b""
 
-    def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None) -> bytes:
-        body = {**self._head, "choices": [{"index": choice, "delta": delta, "finish_reason": finish}]}
+    def _delta(self, delta: chat_pb2.PartDelta) -> bytes:
+        kind = delta.WhichOneof("delta")
+        made: dict[str, Any] = {}
+        if kind == "text":
+            made["content"] = delta.text
+        elif kind in ("thinking", "summary"):
+            made["reasoning_content"] = getattr(delta, kind)
+        elif kind == "refusal":
+            made["refusal"] = delta.refusal
+        elif kind == "arguments":
+            number, free = self._calls.get((delta.choice, delta.index), (0, False))
+            named = {"custom": {"input": delta.arguments}} if free else {"function": {"arguments": delta.arguments}}
+            made = {"tool_calls": [{"index": number, **named}]}
+            if self._legacy and not free:
+                made = {"function_call": named["function"]}
+        elif kind == "audio_base64":
+            made["audio"] = {"data": delta.audio_base64}
+        elif kind == "transcript":
+            made["audio"] = {"transcript": delta.transcript}
+        elif kind == "citation":
+            found = annotation(delta.citation)
+            made = {"annotations": [found]} if found is not None else {}
+        if delta.HasField("extensions"):
+            made = {**_extra(delta.extensions), **made}
+        told = logprobs(delta.logprobs) if delta.HasField("logprobs") else None
+        if told is not None:
+            return self._chunk(delta.choice, made, logprobs=told)
+        return self._chunk(delta.choice, made) if made else b""
+
+    def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
+        if choice not in self._begun:
+            self._begun.add(choice)
+            delta = {"role": "assistant", **delta}
+        body = {**self._head, "choices": [{"index": choice, "delta": delta, **more, "finish_reason": finish}]}
         return b"data: " + orjson.dumps(body) + b"\n\n"
 
     def native(self, data: bytes) -> bytes:

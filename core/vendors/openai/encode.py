@@ -10,7 +10,7 @@ from isthmus.v1 import chat_pb2, tools_pb2
 from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
-from core.vendors.openai.encode_parts import Messages
+from core.vendors.openai.encode_parts import Messages, merge
 from core.vendors.table import Row
 
 EFFORTS = {
@@ -98,7 +98,7 @@ def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[st
         if tool.namespace or tool.deferred or tool.allowed_callers:
             dropped.append("tools.namespace, deferred, allowed_callers")
         if DIALECT in tool.extensions.by_dialect:
-            _merge(made, orjson.loads(tool.extensions.by_dialect[DIALECT]))
+            merge(made, orjson.loads(tool.extensions.by_dialect[DIALECT]))
         tools.append(made)
     if tools:
         body["tools"] = tools
@@ -112,15 +112,6 @@ def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[st
         body["tool_choice"] = _tool_choice(choice, custom_names)
     elif choice.json:
         dropped.append("tool_choice.json")
-
-
-def _merge(made: dict[str, Any], extra: dict[str, Any]) -> None:
-    """Adds members that are not there, one level down too."""
-    for key, value in extra.items():
-        if isinstance(value, dict) and isinstance(made.get(key), dict):
-            _merge(made[key], value)
-        else:
-            made.setdefault(key, value)
 
 
 def _function(function: tools_pb2.FunctionTool, dropped: list[str]) -> dict[str, Any]:
@@ -198,6 +189,9 @@ def _sampling(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dro
 
 def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
     reasoning = request.reasoning
+    if DIALECT in reasoning.extensions.by_dialect:
+        body.update(orjson.loads(reasoning.extensions.by_dialect[DIALECT]))
+        return
     if reasoning.effort:
         body["reasoning_effort"] = EFFORTS[reasoning.effort]
     elif reasoning.mode == chat_pb2.REASONING_MODE_OFF:
@@ -211,8 +205,6 @@ def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: lis
     dropped.extend(f"reasoning.{name}" for name in ("summary", "context") if getattr(reasoning, name))
     if reasoning.HasField("include_thoughts"):
         dropped.append("reasoning.include_thoughts")
-    if DIALECT in reasoning.extensions.by_dialect:
-        body.update(orjson.loads(reasoning.extensions.by_dialect[DIALECT]))
 
 
 def _output(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:

@@ -37,6 +37,22 @@ def short_id(call_id: str) -> str:
     return "".join(letters)
 
 
+def merge(made: dict[str, Any], extra: dict[str, Any]) -> None:
+    """Adds members that are not there, inside objects too."""
+    for key, value in extra.items():
+        if isinstance(value, dict) and isinstance(made.get(key), dict):
+            merge(made[key], value)
+        else:
+            made.setdefault(key, value)
+
+
+def extended(made: dict[str, Any], holder: Any) -> dict[str, Any]:
+    """The object with what the client's own form said beside it."""
+    if DIALECT in holder.extensions.by_dialect:
+        merge(made, orjson.loads(holder.extensions.by_dialect[DIALECT]))
+    return made
+
+
 class Messages:
     """Encodes messages for one call; names in dropped what has no place."""
 
@@ -50,8 +66,13 @@ class Messages:
         out: list[dict[str, Any]] = []
         for message in messages:
             results = [part for part in message.parts if part.HasField("tool_result")]
-            out.extend(self._result(part.tool_result, part) for part in results)
+            made = [self._result(part.tool_result, part) for part in results]
             others = [part for part in message.parts if not part.HasField("tool_result")]
+            if len(made) == 1 and not others:
+                if message.name:
+                    made[0]["name"] = message.name
+                extended(made[0], message)
+            out += made
             if others or not results:
                 out.append(self._message(message, others))
         return out
@@ -68,10 +89,7 @@ class Messages:
             self._assistant(made, parts)
         else:
             made["content"] = self._content(parts)
-        if DIALECT in message.extensions.by_dialect:
-            extra = orjson.loads(message.extensions.by_dialect[DIALECT])
-            made.update({key: value for key, value in extra.items() if key not in made})
-        return made
+        return extended(made, message)
 
     def _assistant(self, made: dict[str, Any], parts: Sequence[parts_pb2.Part]) -> None:
         spoken: list[parts_pb2.Part] = []
@@ -84,7 +102,7 @@ class Messages:
                 if part.thinking.signature or part.thinking.encrypted:
                     self._dropped.append("parts.thinking.signature")
             elif kind == "tool_call":
-                calls.append(self._tool_call(part.tool_call))
+                calls.append(extended(self._tool_call(part.tool_call), part))
             elif kind == "refusal":
                 made["refusal"] = made.get("refusal", "") + part.refusal.text
             elif kind == "audio" and part.audio.id:
@@ -124,10 +142,7 @@ class Messages:
             made["content"] = self._content(texts) if texts else ""
         if result.is_error:
             self._dropped.append("parts.tool_result.is_error")
-        if DIALECT in part.extensions.by_dialect:
-            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
-            made.update({key: value for key, value in extra.items() if key not in made})
-        return made
+        return extended(made, part)
 
     def _content(self, parts: Sequence[parts_pb2.Part]) -> Any:
         """A string where it is one plain text, else a list."""
@@ -161,10 +176,7 @@ class Messages:
         else:
             self._dropped.append(f"parts.{kind or 'empty'}")
             return []
-        if DIALECT in part.extensions.by_dialect:
-            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
-            made.update({key: value for key, value in extra.items() if key not in made})
-        return [made]
+        return [extended(made, part)]
 
     def _image(self, image: parts_pb2.ImagePart) -> dict[str, Any]:
         if image.media.WhichOneof("source") == "file_id":
@@ -195,8 +207,4 @@ class Messages:
                 self._dropped.append(f"parts.file.{name}")
         if file.title and not file.name:
             inner["filename"] = file.title
-        made: dict[str, Any] = {"type": "file", "file": inner}
-        if DIALECT in part.extensions.by_dialect:
-            extra = orjson.loads(part.extensions.by_dialect[DIALECT])
-            made.update({key: value for key, value in extra.items() if key not in made})
-        return [made]
+        return [extended({"type": "file", "file": inner}, part)]
