@@ -43,9 +43,11 @@ def test_disabled_and_expired_keys(gateway: House) -> None:
     key_id, secret = gateway.add_key()
     assert post(gateway, secret, HELLO).status == 200
     gateway.manage("PUT", "/api/token/?status_only=true", {"id": key_id, "status": 2})
-    deadline = time.monotonic() + 1.0
-    while post(gateway, secret, HELLO).status == 200:
-        assert time.monotonic() < deadline, "a revoked key must stop within 1 s"
+    refused, deadline = 0, time.monotonic() + 10.0
+    while refused < 8:
+        # Connections go to any worker: all of them must have learnt it.
+        refused = refused + 1 if post(gateway, secret, HELLO).status == 401 else 0
+        assert time.monotonic() < deadline, "a revoked key still works"
     check(post(gateway, secret, HELLO), 401)
     _, expired = gateway.add_key(expired_time=int(time.time()) - 10)
     check(post(gateway, expired, HELLO), 401)
