@@ -1,6 +1,6 @@
 """A mock vendor fast enough to measure a gateway with: `python -m bench.vendor --port P`.
 
-An asyncio protocol over httptools that answers with bytes made at start. The
+The Sandbox's connection, without its headers, that answers with bytes made at start. The
 model's name chooses the answer:
 
     bench-30k    a JSON answer of 30 kB
@@ -22,9 +22,9 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import httptools
+from front.sandbox.connection import LAST_CHUNK, Connection, chunk, run
 
 EVENTS = 100
 PACE_SECONDS = 0.01
@@ -81,11 +81,6 @@ def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def _chunk(data: bytes) -> bytes:
-    """One chunk of a chunked HTTP body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
 SMALL = _completion(1000)
 LARGE = _completion(30_000)
 EMBEDDING = _json_reply(
@@ -104,95 +99,42 @@ STREAM_HEAD = (
 )
 BODY_EVENTS = [_event({"role": "assistant", "content": "word "})] + [_event({"content": "word "})] * (EVENTS - 1)
 LAST_EVENTS = _event({}, "stop") + b"data: [DONE]\n\n"
-STREAM_END = b"0\r\n\r\n"
-BURST = STREAM_HEAD + _chunk(b"".join(BODY_EVENTS) + LAST_EVENTS) + STREAM_END
+BURST = STREAM_HEAD + chunk(b"".join(BODY_EVENTS) + LAST_EVENTS) + LAST_CHUNK
 
 
-class Vendor(asyncio.Protocol):
-    """One connection; httptools calls the on_ methods."""
-
-    def __init__(self) -> None:
-        self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport | None = None
-        self._url = b""
-        self._body = bytearray()
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the transport."""
-        # uvloop's transports are no asyncio.Transport by inheritance.
-        self._transport = cast("asyncio.Transport", transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Ends what still streams."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        """Feeds the parser; what it cannot read ends the connection."""
-        assert self._transport is not None
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._transport.close()
-
-    def on_message_begin(self) -> None:
-        """Forgets the request before."""
-        self._url = b""
-        self._body.clear()
-
-    def on_url(self, url: bytes) -> None:
-        """The path, maybe in pieces."""
-        self._url += url
-
-    def on_body(self, body: bytes) -> None:
-        """The body, maybe in pieces."""
-        self._body += body
+class Vendor(Connection):
+    """One connection."""
 
     def on_message_complete(self) -> None:
         """Answers."""
-        assert self._transport is not None
-        if self._url.startswith(b"/v1/embeddings"):
-            self._transport.write(EMBEDDING)
+        if self.url.startswith(b"/v1/embeddings"):
+            self.transport.write(EMBEDDING)
             return
-        found = _MODEL.search(self._body)
+        found = _MODEL.search(self.body)
         model = found[1] if found else b""
-        if not _STREAM.search(self._body):
-            self._transport.write(LARGE if model == b"bench-30k" else SMALL)
+        if not _STREAM.search(self.body):
+            self.transport.write(LARGE if model == b"bench-30k" else SMALL)
         elif model == b"bench-split":
-            self._task = asyncio.ensure_future(self._stream(0.0))
+            self.task = asyncio.ensure_future(self._stream(0.0))
         elif model == b"bench-paced":
-            self._task = asyncio.ensure_future(self._stream(PACE_SECONDS))
+            self.task = asyncio.ensure_future(self._stream(PACE_SECONDS))
         elif model == b"bench-idle":
-            self._task = asyncio.ensure_future(self._stream(IDLE_SECONDS, endless=True))
+            self.task = asyncio.ensure_future(self._stream(IDLE_SECONDS, endless=True))
         else:
-            self._transport.write(BURST)
+            self.transport.write(BURST)
 
     async def _stream(self, pause: float, *, endless: bool = False) -> None:
         """Writes the events apart."""
-        assert self._transport is not None
-        write = self._transport.write
+        write = self.transport.write
         write(STREAM_HEAD)
-        pieces = [_chunk(event) for event in BODY_EVENTS]
+        pieces = [chunk(event) for event in BODY_EVENTS]
         while True:
             for piece in pieces:
                 write(piece)
                 await asyncio.sleep(pause)
             if not endless:
                 break
-        write(_chunk(LAST_EVENTS) + STREAM_END)
-
-
-async def serve(host: str, port: int) -> asyncio.Server:
-    """Starts the vendor; port 0 takes a free one."""
-    return await asyncio.get_running_loop().create_server(Vendor, host, port, backlog=4096)
-
-
-async def _run(host: str, port: int) -> None:
-    """Serves until cancelled."""
-    server = await serve(host, port)
-    async with server:
-        await server.serve_forever()
+        write(chunk(LAST_EVENTS) + LAST_CHUNK)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -201,17 +143,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3200)
     arguments = parser.parse_args(argv)
-    try:
-        import uvloop
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(_run(arguments.host, arguments.port))
-    except KeyboardInterrupt:
-        pass
+    run(Vendor, arguments.host, arguments.port)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from front.sandbox.controls import Controls
+from front.sandbox.instance import instance
 
 THOUGHT = "The sandbox thinks about the question."
+REFUSAL = "The sandbox was told to refuse."
 FILLER = "word"
 
 
@@ -25,6 +27,7 @@ class Question:
     text: the last user text, without directives. prompt: all text of the request.
     images: bytes of each picture (0 for a URL). results: texts of tool results that end
     the conversation. tools: name -> JSON schema. must: a tool has to be called; only: this.
+    single: not more than one call. limit: of thought and text, in sandbox tokens (0: none).
     """
 
     model: str
@@ -38,6 +41,7 @@ class Question:
     must: bool = False
     only: str = ""
     no_tools: bool = False
+    single: bool = False
     json_object: bool = False
     schema: Any = None
     choices: int = 1
@@ -59,7 +63,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """finish: "stop", "length", "tool" or "stop_sequence"; input and output in sandbox tokens, output with thoughts."""
+    """finish: "stop", "length", "tool", "stop_sequence", "refusal" or "filter".
+
+    input and output in sandbox tokens: input with what was cached (read) and written (to the cache),
+    output with thoughts.
+    """
 
     id: str
     text: str
@@ -70,10 +78,13 @@ class Answer:
     input: int
     output: int
     reasoning: int
+    cached: int = 0
+    written: int = 0
 
 
 def answer(question: Question) -> Answer:
     """Derived from the question alone: the same question has the same answer."""
+    controls = question.controls
     calls = _calls(question)
     text = "" if calls else _text(question)
     finish, stopped_at = ("tool" if calls else "stop"), ""
@@ -81,22 +92,38 @@ def answer(question: Question) -> Answer:
     if cuts:
         at, stopped_at = min(cuts)
         text, finish = text[:at], "stop_sequence"
-    if question.limit and count(text) > question.limit:
-        text, finish, stopped_at = text[: question.limit * 4], "length", ""
-    thought = THOUGHT if question.thinking or question.controls.thinking else ""
+    if controls.filter:
+        text, finish, stopped_at = text[: len(text) // 2], "filter", ""
+    thought = THOUGHT if question.thinking or controls.thinking else ""
+    if question.limit and not calls and count(thought) + count(text) > question.limit:
+        thought = thought[: question.limit * 4]
+        text, finish, stopped_at = text[: (question.limit - count(thought)) * 4], "length", ""
     output = count(text) * question.choices + count(thought)
     output += sum(count(call.name) + count(call.arguments) for call in calls)
+    output = controls.usage_lie or output
     seed = hashlib.sha256(f"{question.model}\0{question.prompt}".encode("utf-8", "replace")).hexdigest()[:24]
-    prompt = count(question.prompt) + 85 * len(question.images)
-    return Answer(seed, text, thought, calls, finish, stopped_at, prompt, output, count(thought))
+    prompt = prompt_tokens(question)
+    cached = min(controls.cached, prompt)
+    written = min(controls.cache_write, prompt - cached)
+    reasoning = min(count(thought), output)
+    if controls.refuse:
+        finish = "refusal"
+    return Answer(seed, text, thought, calls, finish, stopped_at, prompt, output, reasoning, cached, written)
+
+
+def prompt_tokens(question: Question) -> int:
+    """The request in sandbox tokens."""
+    return count(question.prompt) + 85 * len(question.images)
 
 
 def _text(question: Question) -> str:
     """The answer's words."""
+    if question.controls.refuse:
+        return REFUSAL
     if question.controls.tokens:
         return (f"{FILLER} " * (question.controls.tokens * 4 // 5 + 1))[: question.controls.tokens * 4]
     if question.schema is not None:
-        return json.dumps(instance(question.schema, question.schema))
+        return json.dumps(instance(question.schema))
     if question.json_object:
         return json.dumps({"echo": question.text})
     words = f"The sandbox heard: {question.text}"
@@ -110,54 +137,22 @@ def _text(question: Question) -> str:
 
 def _calls(question: Question) -> tuple[Call, ...]:
     """Tools are called when asked for, and not again once they answered."""
-    named = question.controls.tool or question.only
-    wanted = question.must or named or question.controls.calls or "call a tool" in question.text.lower()
-    if not question.tools or question.no_tools or question.results or not wanted:
+    controls = question.controls
+    if not question.tools or question.no_tools or question.results or controls.refuse or controls.filter:
+        return ()
+    named = controls.tool or question.only
+    if not (question.must or named or controls.calls or "call a tool" in question.text.lower()):
         return ()
     names = list(question.tools)
     if named in question.tools:
         names = [named]
-    times = question.controls.calls or 1
+    times = 1 if question.single else controls.calls or 1
     seed = hashlib.sha256(question.prompt.encode("utf-8", "replace")).hexdigest()[:8]
     chosen = [names[number % len(names)] for number in range(times)]
     return tuple(
-        Call(f"call_{seed}{number}", name, json.dumps(instance(question.tools[name], question.tools[name])))
+        Call(f"call_{seed}{number}", name, json.dumps(instance(question.tools[name])))
         for number, name in enumerate(chosen)
     )
-
-
-def instance(schema: Any, root: Any, depth: int = 0) -> Any:
-    """The least value a JSON schema allows, as far as the common keywords go."""
-    if not isinstance(schema, dict) or depth > 30:
-        return None
-    if "$ref" in schema:
-        target = root
-        for step in str(schema["$ref"]).removeprefix("#").split("/"):
-            if step:
-                target = target.get(step, {}) if isinstance(target, dict) else {}
-        return instance(target, root, depth + 1)
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if schema.get(key):
-            return instance(schema[key][0], root, depth + 1)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = kind[0] if kind else None
-    kind = str(kind or ("object" if "properties" in schema else "null")).lower()
-    if kind == "object":
-        fields = schema.get("properties") or {}
-        return {name: instance(fields.get(name), root, depth + 1) for name in schema.get("required") or fields}
-    if kind == "array":
-        return [instance(schema.get("items"), root, depth + 1)] * int(schema.get("minItems") or 0)
-    if kind == "string":
-        return "sandbox".ljust(int(schema.get("minLength") or 0), "x")[: schema.get("maxLength")]
-    if kind in ("integer", "number"):
-        return schema.get("minimum", schema.get("exclusiveMinimum", 0) + ("exclusiveMinimum" in schema))
-    return False if kind == "boolean" else None
 
 
 def pieces(text: str, chunks: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""OpenAI's wire forms: chat, embeddings and models; and rerank as Jina and Cohere speak it."""
+"""OpenAI's wire forms: chat, embeddings and models; Responses are in responses.py."""
 
 from __future__ import annotations
 
@@ -6,25 +6,69 @@ import base64
 import struct
 from typing import Any
 
-from front.sandbox.answer import Answer, Question, answer, count, pieces, relevance, vector
+from front.sandbox.answer import Answer, Question, answer, count, pieces, vector
 from front.sandbox.controls import parse
-from front.sandbox.forms import CREATED, Reply, picture_bytes, sse, texts_of
-
-MODELS = (
-    "gpt-4o",
-    "gpt-4o-mini",
-    "claude-sonnet-4-5",
-    "gemini-2.5-flash",
-    "text-embedding-3-small",
-    "sandbox",
+from front.sandbox.forms import (
+    CREATED,
+    MODELS,
+    Refused,
+    Reply,
+    Request,
+    dicts,
+    not_served,
+    number,
+    picture_bytes,
+    sse,
+    strings,
+    texts_of,
 )
+
+MAX_DIMENSIONS = 65_536
+MAX_CHOICES = 128
+KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
+CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+
+
+def serve(request: Request) -> Reply:
+    """POST /v1/chat/completions, /v1/embeddings; GET /v1/models and /; as a Form."""
+    if request.method == "GET":
+        return _get(request)
+    if request.path == "/v1/chat/completions":
+        return chat(request.body, request.order)
+    if request.path == "/v1/embeddings":
+        return embeddings(request.body, request.order)
+    raise not_served(request)
+
+
+def _get(request: Request) -> Reply:
+    """Lists of models, and a sign of life at /."""
+    if request.path == "/v1/models":
+        return Reply({"object": "list", "data": [_model(name) for name in MODELS]})
+    if request.path.startswith("/v1/models/"):
+        return Reply(_model(request.path.removeprefix("/v1/models/")))
+    if request.path == "/":
+        return Reply({"service": "isthmus sandbox"})
+    raise not_served(request)
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "sandbox"}
+
+
+def error(request: Request, refused: Refused) -> Reply:
+    """https://platform.openai.com/docs/guides/error-codes; as a Form."""
+    status = refused.status
+    kind = KINDS.get(status, "server_error" if status >= 500 else "invalid_request_error")
+    code = refused.code or CODES.get(status)
+    body = {"message": refused.message, "type": kind, "param": refused.param, "code": code}
+    return Reply({"error": body}, status=status)
 
 
 def read_chat(body: dict[str, Any], header: str) -> Question:
-    """The question of a chat request. Raises ValueError where it has no messages."""
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise ValueError("messages must be a list that is not empty")
+    """The question of a chat request. Raises Refused where it has no messages."""
+    messages = dicts(body.get("messages"), "messages")
+    if not messages:
+        raise Refused("messages must be a list that is not empty", param="messages")
     texts: list[str] = []
     results: list[str] = []
     images, last = [], ""
@@ -40,7 +84,7 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
         images += [picture_bytes(part["image_url"]["url"]) for part in parts if part.get("type") == "image_url"]
     controls, last = parse(last, header)
     chosen, form = body.get("tool_choice"), body.get("response_format") or {}
-    functions = [tool["function"] for tool in body.get("tools") or () if "function" in tool]
+    functions = [tool["function"] for tool in dicts(body.get("tools"), "tools") if "function" in tool]
     return Question(
         model=str(body.get("model", "")),
         text=last,
@@ -55,10 +99,11 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
         no_tools=chosen == "none",
         json_object=form.get("type") == "json_object",
         schema=(form.get("json_schema") or {}).get("schema"),
-        choices=int(body.get("n") or 1),
+        single=body.get("parallel_tool_calls") is False,
+        choices=number(body, "n", 1, MAX_CHOICES) or 1,
         logprobs=bool(body.get("logprobs")),
-        stop=[body["stop"]] if isinstance(body.get("stop"), str) else list(body.get("stop") or ()),
-        limit=int(body.get("max_completion_tokens") or body.get("max_tokens") or 0),
+        stop=[body["stop"]] if isinstance(body.get("stop"), str) else strings(body.get("stop"), "stop"),
+        limit=number(body, "max_completion_tokens") or number(body, "max_tokens"),
         thinking=body.get("reasoning_effort") not in (None, "none"),
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
     )
@@ -70,23 +115,29 @@ def chat(body: dict[str, Any], header: str) -> Reply:
     made = answer(question)
     if not question.stream:
         return Reply(_whole(question, made), controls=question.controls)
-    error = sse({"error": {"message": "The sandbox broke.", "type": "server_error", "param": None, "code": None}})
+    broken = sse({"error": {"message": "The sandbox broke.", "type": "server_error", "param": None, "code": None}})
     events = _events(question, made)
-    return Reply(None, events, error, "text/event-stream", controls=question.controls)
+    return Reply(None, events, broken, content_type="text/event-stream", controls=question.controls)
+
+
+FINISHES = {"tool": "tool_calls", "stop_sequence": "stop", "refusal": "stop", "filter": "content_filter"}
 
 
 def _usage(made: Answer) -> dict[str, Any]:
+    details = {"cached_tokens": made.cached, "audio_tokens": 0}
+    if made.written:
+        details["cache_write_tokens"] = made.written
     return {
         "prompt_tokens": made.input,
         "completion_tokens": made.output,
         "total_tokens": made.input + made.output,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": details,
         "completion_tokens_details": {"reasoning_tokens": made.reasoning, "audio_tokens": 0},
     }
 
 
 def _finish(made: Answer) -> str:
-    return {"tool": "tool_calls", "stop_sequence": "stop"}.get(made.finish, made.finish)
+    return FINISHES.get(made.finish, made.finish)
 
 
 def _logprobs(text: str) -> dict[str, Any]:
@@ -106,9 +157,9 @@ def _tool_calls(made: Answer) -> list[dict[str, Any]]:
 
 
 def _whole(question: Question, made: Answer) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": made.text or None, "refusal": None}
-    if not made.calls:
-        message["content"] = made.text
+    refused = made.finish == "refusal"
+    content = None if made.calls or refused else made.text
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": made.text if refused else None}
     if made.thought:
         message["reasoning_content"] = made.thought
     if made.calls:
@@ -147,17 +198,17 @@ def _events(question: Question, made: Answer) -> list[bytes]:
             choice["logprobs"] = _logprobs(delta["content"])
         return sse({**base, "choices": [choice]})
 
-    out = []
+    out, field = [], "refusal" if made.finish == "refusal" else "content"
     for index in range(question.choices):
         out.append(event(index, {"role": "assistant", "content": ""}))
         if made.thought:
             out.append(event(index, {"reasoning_content": made.thought}))
-        out += [event(index, {"content": piece}) for piece in pieces(made.text, question.controls.chunks)]
-        for number, call in enumerate(_tool_calls(made)):
+        out += [event(index, {field: piece}) for piece in pieces(made.text, question.controls.chunks)]
+        for at, call in enumerate(_tool_calls(made)):
             function = {"name": call["function"]["name"], "arguments": ""}
-            out.append(event(index, {"tool_calls": [{**call, "index": number, "function": function}]}))
+            out.append(event(index, {"tool_calls": [{**call, "index": at, "function": function}]}))
             for piece in pieces(call["function"]["arguments"], question.controls.chunks):
-                out.append(event(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]}))
+                out.append(event(index, {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}))
         out.append(event(index, {}, _finish(made)))
     if question.include_usage and not question.controls.no_usage:
         out.append(sse({**base, "choices": [], "usage": _usage(made)}))
@@ -168,9 +219,11 @@ def _events(question: Question, made: Answer) -> list[bytes]:
 def embeddings(body: dict[str, Any], header: str) -> Reply:
     """POST /v1/embeddings."""
     given = body.get("input")
-    inputs = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
+    if not given:
+        raise Refused("input must not be empty", param="input")
+    inputs = given if isinstance(given, list) and not isinstance(given[0], int) else [given]
     controls, _ = parse(str(inputs[-1]), header)
-    dimensions = int(body.get("dimensions") or 256)
+    dimensions = number(body, "dimensions", 1, MAX_DIMENSIONS) or 256
     tokens, data = 0, []
     for index, text in enumerate(inputs):
         tokens += len(text) if isinstance(text, list) else count(str(text))
@@ -180,31 +233,3 @@ def embeddings(body: dict[str, Any], header: str) -> Reply:
         data.append({"object": "embedding", "index": index, "embedding": values})
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return Reply({"object": "list", "model": body.get("model"), "data": data, "usage": usage}, controls=controls)
-
-
-def models() -> dict[str, Any]:
-    """GET /v1/models."""
-    return {"object": "list", "data": [model(name) for name in MODELS]}
-
-
-def model(name: str) -> dict[str, Any]:
-    """GET /v1/models/{name}."""
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "sandbox"}
-
-
-def rerank(body: dict[str, Any], header: str, version: int) -> Reply:
-    """POST /v1/rerank (Jina, Cohere v1) and /v2/rerank (Cohere v2)."""
-    controls, query = parse(str(body.get("query", "")), header)
-    documents = [str(each.get("text", "")) if isinstance(each, dict) else str(each) for each in body["documents"]]
-    scored = [(relevance(query, text), -index) for index, text in enumerate(documents)]
-    ranked = sorted(scored, reverse=True)[: int(body.get("top_n") or len(scored))]
-    results: list[dict[str, Any]] = [{"index": -minus, "relevance_score": score} for score, minus in ranked]
-    if body.get("return_documents"):
-        for result in results:
-            result["document"] = {"text": documents[result["index"]]}
-    tokens = count(query) * len(documents) + sum(map(count, documents))
-    out: dict[str, Any] = {"id": "rerank-sandbox", "model": body.get("model"), "results": results}
-    out["meta"] = {"api_version": {"version": str(version)}, "billed_units": {"search_units": 1}}
-    if version == 1:
-        out["usage"] = {"total_tokens": tokens, "prompt_tokens": tokens}
-    return Reply(out, controls=controls)
