@@ -255,9 +255,10 @@ class StreamRenderer:
         for name in ("service_tier", "system_fingerprint"):
             if value := getattr(started, name):
                 head[name] = value
-        if started.HasField("extensions"):
-            self._head = {**_extra(started.extensions), **head}
-        return self._chunk(0, {"content": ""})
+        first = self._chunk(0, {"content": ""})
+        if extra := _extra(started.extensions):
+            return first[: -len(b"}\n\n")] + b"," + orjson.dumps(extra)[1:] + b"\n\n"
+        return first
 
     def _started(self, started: chat_pb2.PartStarted) -> bytes:
         part = started.part

@@ -46,7 +46,7 @@ ANSWER = frozenset(
         "error",
     ]
 )
-_CHOICE = frozenset(
+CHOICE = frozenset(
     ["index", "message", "delta", "finish_reason", "logprobs", "usage", "text", "stop_reason", "matched_stop"]
 )
 MESSAGE = frozenset(
@@ -179,7 +179,7 @@ def _choice(out: chat_pb2.Choice, choice: dict[str, Any], number: int, answer_id
     found = logprobs(choice.get("logprobs"))
     if found is not None:
         out.logprobs.CopyFrom(found)
-    unknown = {key: value for key, value in choice.items() if key not in _CHOICE and value is not None}
+    unknown = {key: value for key, value in choice.items() if key not in CHOICE and value is not None}
     extra = {key: value for key, value in message.items() if key not in MESSAGE and value is not None}
     if extra:
         unknown["message"] = extra

@@ -56,6 +56,8 @@ class OpenAIDecoder:
         self._events = Events()
         self._choices: dict[int, _Choice] = {}
         self._started = False
+        self._early: dict[str, Any] = {}
+        """Members of chunks that came before the answer began (Azure's prompt_filter_results)."""
         self._answer_id = ""
         self.usage: usage_pb2.Usage | None = None
         self.finished = False
@@ -110,9 +112,11 @@ class OpenAIDecoder:
         usage = usages.of_answer(chunk)
         if usage is not None:
             self.usage = usage
-        if not self._started:
-            self._start(chunk, out)
         choices = chunk.get("choices")
+        if not self._started and (choices or chunk.get("id")):
+            self._start({**self._early, **chunk}, out)
+        elif not self._started:
+            self._early.update((key, value) for key, value in chunk.items() if key not in _CHUNK)
         for number, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
                 self._choice(choice, number, out)
@@ -153,6 +157,9 @@ class OpenAIDecoder:
                 vendor_finish=word,
                 stop_sequence=text(matched) if word == "stop" else "",
             )
+            decode.extend(finished.extensions, raw, decode.CHOICE)
+            if not finished.extensions.by_dialect:
+                finished.ClearField("extensions")
             out.append(ChatEvent(finished=finished))
 
     def _delta(self, choice: _Choice, delta: dict[str, Any], raw: dict[str, Any], out: list[ChatEvent]) -> None:

@@ -37,7 +37,7 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
 
     DeepSeek: prompt_cache_hit_tokens. Moonshot and Zhipu: cached_tokens at the top or in
     prompt_tokens_details. xAI: reasoning tokens outside completion_tokens, total says so.
-    OpenRouter: cost in USD.
+    OpenRouter: cost in USD. New API: usage_semantic, claude_cache_creation_*.
     Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are
     named in corrections.
     """
@@ -59,15 +59,23 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
         given = read.count(raw, "prompt_cache_hit_tokens") + read.count(raw, "prompt_cache_miss_tokens")
     if not given and not output and total:
         given = total
-    written = read.count(prompt, "cache_write_tokens", "cache_creation_tokens") or read.count(
-        raw, "cache_creation_input_tokens"
-    )
+    written = read.count(prompt, "cache_write_tokens", "cache_creation_tokens", "cached_creation_tokens")
+    written = written or read.count(raw, "cache_creation_input_tokens")
+    short = read.count(raw, "claude_cache_creation_5_m_tokens")
+    hour = read.count(raw, "claude_cache_creation_1_h_tokens")
+    written = max(written, short + hour)
+    anthropic = raw.get("usage_semantic") == "anthropic"
+    if anthropic or ((short or hour) and not raw.get("usage_semantic") and not raw.get("usage_source")):
+        # A gateway passes Anthropic's counts on in OpenAI's shape: cache parts are outside of the prompt.
+        given += cached + written
     cached = read.within("cached tokens", cached, given, "input tokens")
     written = read.within("cache writes", written, given - cached, "the rest of the input tokens")
     usage = usage_pb2.Usage(
         input_tokens=given,
         cached_tokens=cached,
-        cache_write_other_tokens=written,
+        cache_write_5m_tokens=min(short, written),
+        cache_write_1h_tokens=min(hour, max(0, written - short)),
+        cache_write_other_tokens=max(0, written - short - hour),
         input_audio_tokens=read.within("audio", read.count(prompt, "audio_tokens"), given, "input tokens"),
         input_image_tokens=read.within("images", read.count(prompt, "image_tokens"), given, "input tokens"),
         input_video_tokens=read.within("video", read.count(prompt, "video_tokens"), given, "input tokens"),
@@ -78,7 +86,7 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
         accepted_prediction_tokens=read.count(answer, "accepted_prediction_tokens"),
         rejected_prediction_tokens=read.count(answer, "rejected_prediction_tokens"),
         raw=orjson.dumps(raw),
-        convention=usage_pb2.USAGE_CONVENTION_OPENAI,
+        convention=usage_pb2.USAGE_CONVENTION_ANTHROPIC if anthropic else usage_pb2.USAGE_CONVENTION_OPENAI,
         source=usage_pb2.USAGE_SOURCE_VENDOR,
         vendor_cost=_cost(raw),
     )

@@ -152,7 +152,7 @@ def _said(body: bytes) -> tuple[str, str, str, str]:
     code = _text(error.get("code") or error.get("error_code") or error.get("errorCode"))
     return (
         message or _text(inner),
-        _text(error.get("type") or error.get("status")),
+        _text(error.get("type")) or (error["status"] if isinstance(error.get("status"), str) else ""),
         code,
         _text(error.get("param")),
     )
