@@ -81,9 +81,10 @@ class Node:
             )
 
     async def close(self, grace: float = 5.0) -> None:
-        """Turns new requests away, waits for those in flight, settles, flushes, gives leases back."""
+        """Turns new requests away, gives those over gRPC grace seconds, settles, flushes, gives leases back."""
         self.relay.stopping = True
         if self.server is not None:
+            self.relay.cutting = True
             await self.server.stop(grace)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("upstream", self.upstream.aclose),

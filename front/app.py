@@ -8,9 +8,11 @@ from typing import Any
 
 from sanic import Request, Sanic
 from sanic.exceptions import SanicException
+from sanic.http import Http
 from sanic.response import HTTPResponse
 
 from front import call
+from front.connection import end_after
 from front.errors import FrontError
 from front.relay import Relay, refusal
 from front.rest.routes import add_routes
@@ -65,6 +67,7 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
     """The front over a channel to a core: a LocalChannel or grpc.aio's."""
     app: Sanic[Any, Any] = Sanic(f"isthmus-{next(_numbers)}", configure_logging=False)
     app.config.REQUEST_MAX_SIZE = settings.max_body_mb << 20
+    Http.HEADER_CEILING = settings.header_bytes
     app.config.REQUEST_MAX_HEADER_SIZE = settings.header_bytes
     app.config.REQUEST_TIMEOUT = settings.request_seconds
     app.config.RESPONSE_TIMEOUT = 24 * 3600
@@ -73,6 +76,7 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
     app.config.ACCESS_LOG = False
     relay = Relay(channel, settings)
     flight = Flight()
+    app.ctx.stall_seconds = settings.stall_seconds
     app.ctx.drain = flight.drain
     app.ctx.flight = flight
 
@@ -81,9 +85,8 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
         request.ctx.request_id = call.new_request_id()
         if flight.draining:
             error = FrontError(503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000)
-            answer = refusal(error, request, errors_of(request.path))
-            answer.headers["Connection"] = "close"
-            return answer
+            end_after(request)
+            return refusal(error, request, errors_of(request.path))
         return None
 
     @app.exception(Exception)

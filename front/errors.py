@@ -20,7 +20,15 @@ HTTP_OF_GRPC = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.CANCELLED: 503,
 }
+TEXTS = {
+    grpc.StatusCode.CANCELLED: "The gateway is stopping; try again.",
+    grpc.StatusCode.UNAVAILABLE: "The gateway's core cannot be reached; try again later.",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "The gateway's core did not answer in time.",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "The request or its answer is too large.",
+}
+"""What is told of an end that no servicer of ours wrote: gRPC's own words name addresses."""
 
 
 @dataclass(eq=False)
@@ -47,7 +55,7 @@ def from_rpc(error: grpc.aio.AioRpcError) -> FrontError:
     """A core's status, its details read."""
     found = FrontError(
         HTTP_OF_GRPC.get(error.code(), 500),
-        "The gateway failed." if error.code() is grpc.StatusCode.UNKNOWN else str(error.details() or ""),
+        TEXTS.get(error.code(), "The gateway failed."),
         code=error.code().name.lower(),
         reason=error.code().name,
     )

@@ -25,6 +25,7 @@ from sanic.response import HTTPResponse
 
 from front import call
 from front.body import Gauge, read_body
+from front.connection import end_after
 from front.dialects.interface import (
     Ask,
     ChatDialect,
@@ -268,6 +269,6 @@ def refusal(problem: FrontError | grpc.aio.AioRpcError, request: Request, form: 
     if error.retry_after_ms:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
     if error.status in (401, 408, 413):
-        # The body may not have been read: the connection cannot be used again.
-        headers["Connection"] = "close"
+        # The body may not have been read: the connection is not used again.
+        end_after(request)
     return HTTPResponse(form.error(error, request_id), error.status, headers, JSON)

@@ -33,5 +33,8 @@ class FrontSettings:
         15.0, "Silence of a stream after which a comment is sent; 0: never.", env="ISTHMUS_PING_SECONDS"
     )
     request_seconds: float = setting(60.0, "Longest a header block may take.", env="ISTHMUS_HEADER_SECONDS")
+    stall_seconds: float = setting(
+        300.0, "Longest a client may take nothing of its answer.", env="ISTHMUS_CLIENT_STALL_SECONDS"
+    )
     front_secret: str = setting("", "Shown to a core elsewhere.", env="ISTHMUS_FRONT_SECRET", secret=True)
     secure_cookie: bool = setting(False, "Send the session cookie over TLS only.", env="ISTHMUS_SECURE_COOKIE")

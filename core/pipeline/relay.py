@@ -76,6 +76,9 @@ class Relay:
     limits: RequestLimits = field(default_factory=RequestLimits)
     rng: random.Random = field(default_factory=random.Random)
     stopping: bool = False
+    """New requests are turned away."""
+    cutting: bool = False
+    """Requests that still run are being ended."""
     running: int = 0
     _chores: set[asyncio.Task[None]] = field(default_factory=set)
 

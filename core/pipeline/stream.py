@@ -248,8 +248,8 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterat
         else:
             ending = billing_pb2.ENDING_VENDOR_BROKE
         delivered = source.tokens()
-    except asyncio.CancelledError:
-        if relay.stopping:
+    except (asyncio.CancelledError, GeneratorExit):
+        if relay.cutting:
             ending = billing_pb2.ENDING_SHUTDOWN
         raise
     finally:

@@ -20,10 +20,13 @@ from core.settings import CoreSettings
 from front.app import create_app
 from front.command import logs
 from front.command.configuration import load
+from front.connection import Connection
 from front.settings import FrontSettings
 
 logger = logging.getLogger("isthmus.worker")
 
+AFTER_DRAIN_SECONDS = 2.0
+"""What is left of the grace for gRPC callers once HTTP clients had theirs."""
 CHANNELS_TO_CORE = 4
 """gRPC connections a front alone opens: one stays with one of the core's workers."""
 
@@ -48,6 +51,7 @@ async def serve(message: dict[str, Any]) -> None:
     core = load(CoreSettings, message["core"])
     front = load(FrontSettings, message["front"])
     node: Node | None = None
+    app: Any = None
     if message["core_address"]:
         channel: Any = core_channel(message["core_address"], core)
     else:
@@ -56,13 +60,14 @@ async def serve(message: dict[str, Any]) -> None:
     try:
         if node is not None:
             await node.listen()
-        app = None
         server: Any = None
         if message["socket"] >= 0:
             sock = socket.socket(fileno=message["socket"])
             sock.setblocking(False)
             app = create_app(channel, front)
-            server = await app.create_server(sock=sock, return_asyncio_server=True, access_log=False)
+            server = await app.create_server(
+                sock=sock, protocol=Connection, return_asyncio_server=True, access_log=False
+            )
             assert server is not None
             await server.startup()
             await server.start_serving()
@@ -76,11 +81,13 @@ async def serve(message: dict[str, Any]) -> None:
             if node is not None:
                 node.relay.stopping = True
             await app.ctx.drain(message["grace"] * 0.8)
+        if node is not None:
+            node.relay.cutting = True
     finally:
         with contextlib.suppress(Exception):
             await channel.close()
         if node is not None:
-            await node.close()
+            await node.close(AFTER_DRAIN_SECONDS if app is not None else message["grace"] * 0.8)
     logger.info("stopped", extra={"slot": core.slot})
 
 
