@@ -16,7 +16,11 @@ class Connection(HttpProtocol):
     refusal) from the answer, and a client that takes nothing for app.ctx.stall_seconds is cut.
     """
 
-    _stall: asyncio.TimerHandle | None = None
+    __slots__ = ("_stall",)
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._stall: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes; those of a head, or of a refused body, do not renew its time."""
@@ -29,13 +33,13 @@ class Connection(HttpProtocol):
 
     def pause_writing(self) -> None:
         """The client reads slower than the vendor tells: who answers waits, for some time."""
-        super().pause_writing()
+        super().pause_writing()  # type: ignore[no-untyped-call]
         if self._stall is None:
             self._stall = self.loop.call_later(self.app.ctx.stall_seconds, self.abort)
 
     def resume_writing(self) -> None:
         """The client has caught up, or is gone."""
-        super().resume_writing()
+        super().resume_writing()  # type: ignore[no-untyped-call]
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None

@@ -64,11 +64,11 @@ class Exchange:
     first_byte_ms: int = -1
     usage: usage_pb2.Usage | None = None
     free: bool = False
+    """Billed to nobody: the test of a channel."""
     check_at: int = 0
     """Delivered tokens at which a stream's cost is compared with its hold again."""
     progressed: float = 0.0
     """When the journal last learnt what a stream has cost so far (monotonic seconds)."""
-    """Billed to nobody: the test of a channel."""
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""

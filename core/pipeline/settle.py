@@ -82,10 +82,11 @@ def settle(
     bill = bill_of(exchange, usage)
     receipt = receipt_of(exchange, usage, bill, ending)
     hold, exchange.hold = exchange.hold, None
-    if exchange.free or hold is None:
+    if exchange.free:
         receipt.kind = billing_pb2.RECEIPT_KIND_TEST
         ledger.record(receipt)
     else:
+        assert hold is not None, "only tests of channels are free"
         ledger.settle(hold, bill.quota, receipt)
     return receipt
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,8 +134,10 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
             fail(exchange, relay.ledger, error, relay.settings.error_log)
             raise
         try:
-            async for message in _rest(relay, exchange, current):
-                yield message
+            # Closed here and not when it is forgotten: it settles, and the hold must still be there.
+            async with aclosing(_rest(relay, exchange, current)) as messages:
+                async for message in messages:
+                    yield message
         finally:
             await current.opened.answer.aclose()
     finally:
@@ -204,7 +206,7 @@ def _fault_error(fault: common_pb2.Fault) -> VendorError:
     )
 
 
-async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncIterator[Message]:
+async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenerator[Message, None]:
     """Every message from the first on; settles before the last one, or in any other way this ends."""
     source = current.source
     ending = billing_pb2.ENDING_CLIENT_CLOSED
