@@ -8,6 +8,7 @@ from core.vendors.interface import ChatForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.embeddings import OpenAIEmbeddings
+from core.vendors.responses.form import OpenAIResponses
 from core.vendors.table import ROWS, Row
 
 SANDBOX = 1000
@@ -17,6 +18,8 @@ SANDBOX = 1000
 def _vendor(row: Row) -> Vendor:
     """The row with its code."""
     chat: tuple[ChatForm, ...] = (OpenAIChat(row),) if row.chat else ()
+    if row.responses:
+        chat += (OpenAIResponses(row),)
     return Vendor(
         number=row.number,
         name=row.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 V1_CHAT = "/v1/chat/completions"
+V1_RESPONSES = "/v1/responses"
 V1_EMBED = "/v1/embeddings"
 V1_RERANK = "/v1/rerank"
 
@@ -27,6 +28,8 @@ class Row:
     chat: str = V1_CHAT
     embedding: str = ""
     rerank: str = ""
+    responses: str = ""
+    """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
     chat_form: str = "openai.chat"
     """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
     auth: str = "bearer"
@@ -136,19 +139,20 @@ def _local(number: int, name: str, base: str, rerank: str = "") -> Row:
     """A server on the operator's own machine: no key needed, the old name of the limit."""
     return Row(
         number, name, "custom", base, embedding=V1_EMBED, rerank=rerank, auth="bearer-optional",
-        reasoning_field="reasoning_content",
+        responses=V1_RESPONSES, reasoning_field="reasoning_content",
     )  # fmt: skip
 
 
-def _oai(number: int, name: str, owner: str, base: str, embedding: str = V1_EMBED) -> Row:
+def _oai(number: int, name: str, owner: str, base: str, embedding: str = V1_EMBED, responses: str = "") -> Row:
     """A host with the paths under /v1 and nothing of its own."""
-    return Row(number, name, owner, base, embedding=embedding)
+    return Row(number, name, owner, base, embedding=embedding, responses=responses)
 
 
 def _openai_like(number: int, name: str, base: str) -> Row:
     """A reseller of OpenAI's models, under OpenAI's rules."""
     return Row(
-        number, name, "openai", base, embedding=V1_EMBED, token_families=True, effort_suffix=True,
+        number, name, "openai", base, embedding=V1_EMBED, responses=V1_RESPONSES, token_families=True,
+        effort_suffix=True,
         developer_role=True, max_tokens_name="max_completion_tokens",
     )  # fmt: skip
 
@@ -162,6 +166,7 @@ ROWS: tuple[Row, ...] = (
         3, "Azure", "openai", "",
         chat="/openai/deployments/{model}/chat/completions?api-version={version}",
         embedding="/openai/deployments/{model}/embeddings?api-version={version}",
+        responses="/openai/v1/responses?api-version=preview",
         auth="api-key", token_families=True, effort_suffix=True, developer_role=True,
         max_tokens_name="max_completion_tokens",
     ),
@@ -180,12 +185,13 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(16, "Zhipu", "zhipu", "https://open.bigmodel.cn", "Zhipu's v3 form"),
     Row(
         17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
-        embedding="/compatible-mode/v1/embeddings", reasoning_field="reasoning_content",
+        embedding="/compatible-mode/v1/embeddings", responses="/api/v2/apps/protocols/compatible-mode/v1/responses",
+        reasoning_field="reasoning_content",
     ),
     _no_adaptor(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", "Spark's websocket form"),
     Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
     Row(
-        20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED,
+        20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
         suffixes="openrouter", reasoning_field="reasoning",
     ),
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
@@ -202,7 +208,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         27, "Perplexity", "perplexity", "https://api.perplexity.ai", chat="/chat/completions",
-        stream_usage=False, clamp_top_p=True, allows=_PERPLEXITY,
+        responses=V1_RESPONSES, stream_usage=False, clamp_top_p=True, allows=_PERPLEXITY,
     ),
     Row(31, "LingYiWanWu", "lingyiwanwu", "https://api.lingyiwanwu.com", stream_usage=False),
     _no_adaptor(33, "AWS", "anthropic", "", "Bedrock's form"),
@@ -218,6 +224,7 @@ ROWS: tuple[Row, ...] = (
         39, "Cloudflare", "cloudflare", "https://api.cloudflare.com",
         chat="/client/v4/accounts/{other}/ai/v1/chat/completions",
         embedding="/client/v4/accounts/{other}/ai/v1/embeddings",
+        responses="/client/v4/accounts/{other}/ai/v1/responses",
     ),
     Row(
         40, "SiliconFlow", "siliconflow", "https://api.siliconflow.cn", embedding=V1_EMBED, rerank=V1_RERANK,
@@ -235,7 +242,8 @@ ROWS: tuple[Row, ...] = (
     Row(44, "MokaAI", "moka", "https://api.moka.ai", chat="", embedding="/embeddings"),
     Row(
         45, "VolcEngine", "volcengine", "https://ark.cn-beijing.volces.com", chat="/api/v3/chat/completions",
-        embedding="/api/v3/embeddings", rerank="/api/v3/rerank", bots="/api/v3/bots/chat/completions",
+        embedding="/api/v3/embeddings", rerank="/api/v3/rerank", responses="/api/v3/responses",
+        bots="/api/v3/bots/chat/completions",
         suffixes="volc", reasoning_field="reasoning_content",
     ),
     Row(
@@ -248,8 +256,8 @@ ROWS: tuple[Row, ...] = (
         stream_usage=False,
     ),
     Row(
-        48, "xAI", "xai", "https://api.x.ai", suffixes="xai", max_tokens_name="max_completion_tokens",
-        reasoning_field="reasoning_content",
+        48, "xAI", "xai", "https://api.x.ai", responses=V1_RESPONSES, suffixes="xai",
+        max_tokens_name="max_completion_tokens", reasoning_field="reasoning_content",
     ),
     _no_adaptor(49, "Coze", "coze", "https://api.coze.cn", "Coze's own form"),
     _no_adaptor(50, "Kling", "kling", "https://api.klingai.com", _TASKS),
@@ -263,20 +271,20 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
-        auth="bearer-optional", reasoning_field="reasoning_content",
+        responses=V1_RESPONSES, auth="bearer-optional", reasoning_field="reasoning_content",
     ),
-    _oai(1001, "Groq", "groq", "https://api.groq.com/openai", ""),
+    _oai(1001, "Groq", "groq", "https://api.groq.com/openai", "", V1_RESPONSES),
     Row(1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK),
-    _oai(1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference"),
+    _oai(1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference", responses=V1_RESPONSES),
     _oai(1004, "Cerebras", "cerebras", "https://api.cerebras.ai", ""),
     _oai(1005, "SambaNova", "sambanova", "https://api.sambanova.ai"),
     _oai(1006, "NVIDIA NIM", "nvidia", "https://integrate.api.nvidia.com"),
-    _oai(1007, "Hugging Face", "huggingface", "https://router.huggingface.co", ""),
+    _oai(1007, "Hugging Face", "huggingface", "https://router.huggingface.co", "", V1_RESPONSES),
     Row(
         1008, "GitHub Models", "github", "https://models.github.ai", chat="/inference/chat/completions",
         embedding="/inference/embeddings", token_families=True,
     ),
-    _oai(1009, "Vercel AI Gateway", "vercel", "https://ai-gateway.vercel.sh"),
+    _oai(1009, "Vercel AI Gateway", "vercel", "https://ai-gateway.vercel.sh", responses=V1_RESPONSES),
     Row(
         1010, "DeepInfra", "deepinfra", "https://api.deepinfra.com", chat="/v1/openai/chat/completions",
         embedding="/v1/openai/embeddings",

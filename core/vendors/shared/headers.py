@@ -22,8 +22,8 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
     """The address: base, path, the client's query."""
     base = call.channel.base_url.rstrip("/")
     query = call.native.query if call.native is not None else ""
-    if path == row.chat and base in PLANS:
-        return f"{PLANS[base]}/chat/completions"
+    if base in PLANS and path in (row.chat, row.responses):
+        return PLANS[base] + ("/chat/completions" if path == row.chat else "/responses")
     if row.bots and path == row.chat and model.startswith("bot"):
         path = row.bots
     if base.startswith(_CLOUDFLARE):
@@ -31,6 +31,7 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
     if "{version}" in path:
         told = parse_qs(query).get("api-version", [""])[0]
         path = path.replace("{version}", quote(told or call.channel.other or AZURE_VERSION, safe=""))
+    if "api-version=" in path:
         query = "&".join(item for item in query.split("&") if item and not item.startswith("api-version="))
     path = path.replace("{other}", quote(call.channel.other, safe=""))
     address = (base if path == "{base}" else base + path).replace("{model}", quote(model, safe="@:"))

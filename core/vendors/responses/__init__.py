@@ -1,0 +1,1 @@
+"""OpenAI's Responses form, spoken by OpenAI, Azure and others beside the chat form."""

@@ -1,0 +1,64 @@
+"""Usage as the Responses form tells it, with the calls of tools that are billed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from isthmus.v1 import usage_pb2
+
+from core.vendors.openai.usage import normalise
+from core.vendors.shared.values import text, whole
+
+COUNTED = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_interpreter",
+    "image_generation_call": "image_generation",
+}
+"""Items that vendors bill by the call -> their name in Usage.tool_calls."""
+
+
+def of_response(response: dict[str, Any]) -> usage_pb2.Usage | None:
+    """The usage of a response object; None where it tells none.
+
+    input_tokens counts cached_tokens and cache_write_tokens, output_tokens counts
+    reasoning_tokens. tool_usage.web_search tells billable searches; where it is not
+    there, finished search items are counted. Pages opened and texts found in them are no searches.
+    """
+    raw = response.get("usage")
+    if not isinstance(raw, dict) or not raw:
+        return None
+    usage = normalise(raw)
+    output, tools = response.get("output"), response.get("tools")
+    calls = count_calls(output if isinstance(output, list) else ())
+    told = response.get("tool_usage")
+    searches = told.get("web_search") if isinstance(told, dict) else None
+    if isinstance(searches, dict):
+        calls["web_search"] = whole(searches.get("num_requests"))
+    if any(_is_preview(tool) for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else False:
+        calls["web_search_preview"] = calls.pop("web_search", 0)
+    for name, count in calls.items():
+        if count:
+            usage.tool_calls[name] = count
+    usage.images = calls.get("image_generation", 0)
+    return usage
+
+
+def _is_preview(tool: dict[str, Any]) -> bool:
+    return text(tool.get("type")).startswith("web_search_preview")
+
+
+def count_calls(items: Iterable[Any]) -> dict[str, int]:
+    """Finished calls by name."""
+    calls: dict[str, int] = {}
+    for item in items:
+        if not isinstance(item, dict) or item.get("status") != "completed":
+            continue
+        name = COUNTED.get(text(item.get("type")))
+        action = item.get("action")
+        if name == "web_search" and isinstance(action, dict) and action.get("type", "search") != "search":
+            continue
+        if name:
+            calls[name] = calls.get(name, 0) + 1
+    return calls
