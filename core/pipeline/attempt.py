@@ -98,7 +98,7 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
     native = exchange.task.native
     if native is not None:
         for form in forms:
-            if form.name == native.form:
+            if form.name == native.form and row.serves(form.name, map_model(channel, exchange.envelope.model)):
                 return form, True
     return forms[0], False
 

@@ -2,7 +2,7 @@
 
 A vendor is a table row (core/vendors/table.py): addresses, authentication,
 quirks, and for each operation the wire form it speaks. A wire form is code
-(core/vendors/openai/, later anthropic/, gemini/, ...), shared by all vendors
+(core/vendors/openai/, anthropic/, ...), shared by all vendors
 that speak it. The pipeline compares names only: where the request's native form
 is the wire form's name, splice() is used, else encode().
 """
@@ -208,5 +208,12 @@ class Vendor:
     chat: tuple[ChatForm, ...] = ()
     embedding: tuple[EmbeddingForm, ...] = ()
     rerank: tuple[RerankForm, ...] = ()
+    limited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Forms (by name) that serve only models whose names hold one of the pieces."""
     unavailable: str = ""
     """For types without an adaptor: why, as an error message."""
+
+    def serves(self, form: str, model: str) -> bool:
+        """Whether a form the vendor speaks is spoken for a model."""
+        pieces = self.limited.get(form)
+        return pieces is None or any(piece in model for piece in pieces)

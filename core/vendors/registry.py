@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.vendors.anthropic.messages import AnthropicMessages
 from core.vendors.interface import ChatForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
@@ -19,7 +20,12 @@ def _vendor(row: Row) -> Vendor:
     """The row with its code."""
     chat: tuple[ChatForm, ...] = (OpenAIChat(row),) if row.chat else ()
     if row.responses:
-        chat += (OpenAIResponses(row),)
+        chat = (*chat, OpenAIResponses(row))
+    limited: dict[str, tuple[str, ...]] = {}
+    if row.messages:
+        chat = (*chat, AnthropicMessages(row))
+        if row.messages_models:
+            limited[AnthropicMessages.name] = row.messages_models
     return Vendor(
         number=row.number,
         name=row.name,
@@ -28,6 +34,7 @@ def _vendor(row: Row) -> Vendor:
         chat=chat,
         embedding=(OpenAIEmbeddings(row),) if row.embedding else (),
         rerank=(JinaRerank(row),) if row.rerank else (),
+        limited=limited,
         unavailable=row.unavailable,
     )
 

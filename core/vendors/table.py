@@ -12,6 +12,7 @@ V1_CHAT = "/v1/chat/completions"
 V1_RESPONSES = "/v1/responses"
 V1_EMBED = "/v1/embeddings"
 V1_RERANK = "/v1/rerank"
+V1_MESSAGES = "/v1/messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Row:
     rerank: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
+    messages: str = ""
+    """Anthropic's Messages form."""
+    messages_auth: str = "bearer"
+    """bearer, x-api-key (Anthropic, and servers that need no key)."""
+    messages_models: tuple[str, ...] = ()
+    """Pieces of the names of the models that are served in that form; empty: all."""
     chat_form: str = "openai.chat"
     """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
     auth: str = "bearer"
@@ -180,19 +187,24 @@ ROWS: tuple[Row, ...] = (
     _gone(11, "PaLM", "google", "", "PaLM was retired by its vendor; use a Gemini channel."),
     _openai_like(12, "API2GPT", "https://api.api2gpt.com"),
     _openai_like(13, "AIGC2D", "https://api.aigc2d.com"),
-    _no_adaptor(14, "Anthropic", "anthropic", "https://api.anthropic.com", "the Messages form"),
+    Row(
+        14, "Anthropic", "anthropic", "https://api.anthropic.com", chat="", messages=V1_MESSAGES,
+        messages_auth="x-api-key",
+    ),
     _no_adaptor(15, "Baidu", "baidu", "https://aip.baidubce.com", "Wenxin's first form"),
     _no_adaptor(16, "Zhipu", "zhipu", "https://open.bigmodel.cn", "Zhipu's v3 form"),
     Row(
         17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
         embedding="/compatible-mode/v1/embeddings", responses="/api/v2/apps/protocols/compatible-mode/v1/responses",
         reasoning_field="reasoning_content",
+        messages="/apps/anthropic/v1/messages",
+        messages_models=("qwen", "deepseek-v4", "kimi", "glm", "minimax-m"),
     ),
     _no_adaptor(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", "Spark's websocket form"),
     Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
     Row(
         20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
-        suffixes="openrouter", reasoning_field="reasoning",
+        suffixes="openrouter", reasoning_field="reasoning", messages=V1_MESSAGES,
     ),
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
     Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
@@ -201,10 +213,12 @@ ROWS: tuple[Row, ...] = (
     Row(
         25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
         fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
+        messages="/anthropic/v1/messages",
     ),
     Row(
         26, "ZhipuV4", "zhipu", "https://open.bigmodel.cn", chat="/api/paas/v4/chat/completions",
         embedding="/api/paas/v4/embeddings", clamp_top_p=True, reasoning_field="reasoning_content",
+        messages="/api/anthropic/v1/messages",
     ),
     Row(
         27, "Perplexity", "perplexity", "https://api.perplexity.ai", chat="/chat/completions",
@@ -213,7 +227,7 @@ ROWS: tuple[Row, ...] = (
     Row(31, "LingYiWanWu", "lingyiwanwu", "https://api.lingyiwanwu.com", stream_usage=False),
     _no_adaptor(33, "AWS", "anthropic", "", "Bedrock's form"),
     _no_adaptor(34, "Cohere", "cohere", "https://api.cohere.ai", "Cohere's own form"),
-    _no_adaptor(35, "MiniMax", "minimax", "https://api.minimax.chat", "MiniMax's own form"),
+    Row(35, "MiniMax", "minimax", "https://api.minimax.chat", chat="", messages="/anthropic/v1/messages"),
     _no_adaptor(36, "SunoAPI", "suno", "", _TASKS),
     _no_adaptor(37, "Dify", "dify", "https://api.dify.ai", "Dify's own form"),
     Row(
@@ -237,7 +251,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         43, "DeepSeek", "deepseek", "https://api.deepseek.com", suffixes="deepseek",
-        reasoning_field="reasoning_content",
+        reasoning_field="reasoning_content", messages="/anthropic/v1/messages",
     ),
     Row(44, "MokaAI", "moka", "https://api.moka.ai", chat="", embedding="/embeddings"),
     Row(
@@ -272,6 +286,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
         responses=V1_RESPONSES, auth="bearer-optional", reasoning_field="reasoning_content",
+        messages=V1_MESSAGES, messages_auth="x-api-key",
     ),
     _oai(1001, "Groq", "groq", "https://api.groq.com/openai", "", V1_RESPONSES),
     Row(1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK),
@@ -317,3 +332,9 @@ PLANS = {
     "doubao-coding-plan": "https://ark.cn-beijing.volces.com/api/coding/v3",
 }
 """Plans written as the base address (types 25, 26, 45): where chat lives, less /chat/completions."""
+MESSAGE_PLANS = {
+    "glm-coding-plan": "https://open.bigmodel.cn/api/anthropic",
+    "glm-coding-plan-international": "https://api.z.ai/api/anthropic",
+    "kimi-coding-plan": "https://api.kimi.com/coding",
+}
+"""The same plans in the Messages form: what stands before /v1/messages."""

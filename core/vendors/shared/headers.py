@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, quote
 
 from core.errors import ChannelError
@@ -40,22 +40,28 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
     return address
 
 
-def headers(row: Row, call: Call) -> tuple[tuple[str, str], ...]:
-    """Content type, credentials, and the channel's own headers, which win. Raises ChannelError."""
+def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]] = ()) -> tuple[tuple[str, str], ...]:
+    """Content type, credentials, and the channel's own headers, which win. Raises ChannelError.
+
+    auth stands for the row's where a form of the vendor has one of its own; more are headers of the form.
+    """
+    auth = auth or row.auth
     out = {
         "content-type": ("Content-Type", "application/json"),
         "accept": ("Accept", "text/event-stream" if call.stream else "application/json"),
     }
     secret = call.secret
-    if row.auth == "api-key":
-        out["api-key"] = ("api-key", secret)
-    elif row.auth == "baidu" and "|" in secret:
+    if auth in ("api-key", "x-api-key"):
+        if secret or auth == "api-key":
+            out[auth] = (auth, secret)
+    elif auth == "baidu" and "|" in secret:
         secret, application = secret.split("|", 1)
         out["appid"] = ("appid", application)
-    if row.auth != "api-key" and (secret or row.auth != "bearer-optional"):
+    if auth not in ("api-key", "x-api-key") and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
     if call.channel.organization:
         out["openai-organization"] = ("OpenAI-Organization", call.channel.organization)
+    out.update({name.lower(): (name, value) for name, value in more})
     client = {h.name: h.value for h in call.native.headers} if call.native is not None else {}
     for name, template in call.channel.header_override.items():
         lower = str(name).lower()

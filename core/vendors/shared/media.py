@@ -31,3 +31,14 @@ def address_of(media: parts_pb2.Media, default: str, call: Call, param: str = "m
     if media.WhichOneof("source") == "url":
         return media.url
     return f"data:{media.mime_type or default};base64,{base64_of(media, call, param)}"
+
+
+_MAGIC = (
+    ("iVBOR", "image/png"), ("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("UklGR", "image/webp"),
+    ("JVBER", "application/pdf"),
+)  # fmt: skip
+
+
+def mime_of(text: str, default: str) -> str:
+    """The MIME type that base64 text begins like."""
+    return next((mime for start, mime in _MAGIC if text.startswith(start)), default)

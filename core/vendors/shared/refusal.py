@@ -96,16 +96,23 @@ def fault(error: Any, secret: str = "") -> common_pb2.Fault:
     )
 
 
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
+    "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "rate_limit_exceeded": 429,
+    "insufficient_quota": 429, "api_error": 500, "timeout_error": 504, "overloaded_error": 529,
+}  # fmt: skip
+"""Error types that say a status: Anthropic's, and OpenAI's for limits."""
+
+
 def _status_of(error: Any) -> int:
-    """A status told inside the error object (OpenRouter: code 429), else 502."""
+    """A status told inside the error object (OpenRouter: code 429) or by its type, else 502."""
     if isinstance(error, dict):
         for name in ("status_code", "http_status", "code", "status"):
             value = error.get(name)
             text = str(value)
             if not isinstance(value, bool) and re.fullmatch(r"[45]\d\d", text):
                 return int(text)
-        if str(error.get("type")) in ("rate_limit_error", "rate_limit_exceeded", "insufficient_quota"):
-            return 429
+        return _STATUS_OF_TYPE.get(str(error.get("type")), 502)
     return 502
 
 
@@ -149,7 +156,9 @@ def _said(body: bytes) -> tuple[str, str, str, str]:
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("raw"), str):
         message = f"{message}: {metadata['raw']}"
-    code = _text(error.get("code") or error.get("error_code") or error.get("errorCode"))
+    details = error.get("details")
+    told = details.get("error_code") if isinstance(details, dict) else None
+    code = _text(error.get("code") or error.get("error_code") or error.get("errorCode") or told)
     return (
         message or _text(inner),
         _text(error.get("type")) or (error["status"] if isinstance(error.get("status"), str) else ""),

@@ -1,0 +1,81 @@
+"""Anthropic's Messages form as one object per vendor row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
+
+from core.errors import InvalidRequest
+from core.vendors.anthropic import decode, rules
+from core.vendors.anthropic.encode import encode
+from core.vendors.anthropic.headers import headers, url
+from core.vendors.anthropic.prompt import system_prompt
+from core.vendors.anthropic.relay import AnthropicRelay
+from core.vendors.anthropic.signature import SIGNERS, without_unsound
+from core.vendors.anthropic.stream import AnthropicDecoder
+from core.vendors.interface import BadAnswer, Call, ChatDecoder, VendorRefusal, VendorRequest
+from core.vendors.shared import refusal, scan
+from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.splice import splice
+from core.vendors.table import Row
+
+
+class AnthropicMessages:
+    """Implements ChatForm for a row. Without state."""
+
+    name = decode.DIALECT
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
+        """The canonical request in this form. Raises InvalidRequest, ChannelError."""
+        body, dropped = encode(request, call, self._row)
+        return self._request(body, call, dropped, native=False)
+
+    def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes, less thinking whose signature the vendor would refuse. Raises InvalidRequest."""
+        return self._request(native.body, call, (), native=True)
+
+    def _request(
+        self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool, tail: str = ""
+    ) -> VendorRequest:
+        def rule(names: list[str], look: Look) -> Changes:
+            return rules.changes(call, names, look)
+
+        if native and not call.channel.setting.get("pass_through_body_enabled"):
+            messages = next((member for member in scan.members(body) if member.name == "messages"), None)
+            cleaned = without_unsound(body, messages, self._row.owner in SIGNERS)
+            if cleaned is not None:
+                body = scan.change(body, {"messages": cleaned}, set(), {})
+                dropped = ("parts.thinking",)
+        body = splice(body, call, rule, system_prompt=system_prompt, native=native)
+        return VendorRequest("POST", url(self._row, call, tail), headers(self._row, call), body, dropped)
+
+    def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
+        """A whole answer. Raises BadAnswer."""
+        return decode.decode(body, call)
+
+    def decoder(self, call: Call) -> ChatDecoder:
+        """For a stream."""
+        return AnthropicDecoder(call)
+
+    def relay(self, call: Call) -> AnthropicRelay:
+        """For a stream whose client speaks this form."""
+        return AnthropicRelay(call)
+
+    def relay_whole(self, body: bytes, call: Call) -> tuple[bytes, usage_pb2.Usage | None]:
+        """The answer's bytes with the model's name as asked for, and usage. Raises BadAnswer."""
+        answer = decode.parse(body)
+        if call.asked != call.sent and "model" in answer:
+            try:
+                body = scan.change(body, {"model": orjson.dumps(call.asked)}, set(), {})
+            except InvalidRequest:
+                raise BadAnswer("it is not a JSON object") from None
+        return body, decode.usage_of(answer)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
+        """An error answer, of any shape."""
+        return refusal.read(status, headers, body, call.secret)
