@@ -447,4 +447,4 @@ def test_azure_addresses(base: str, settings: dict[str, Any], other: str, url: s
 
 def test_rows_prefer_chat_and_speak_responses_second() -> None:
     for number in (1, 3, 17, 20, 27, 39, 45, 48, 1000):
-        assert [form.name for form in ALL[number].chat] == ["openai.chat", "openai.responses"], number
+        assert [form.name for form in ALL[number].chat][:2] == ["openai.chat", "openai.responses"], number
