@@ -33,6 +33,7 @@ class Controls:
     endless_line: bool = False
     one_byte: bool = False
     no_usage: bool = False
+    no_ids: bool = False
     thinking: bool = False
     refuse: bool = False
     filter: bool = False

@@ -17,6 +17,7 @@ MODELS = (
     "claude-sonnet-4-5",
     "claude-sonnet-5-5",
     "gemini-2.5-flash",
+    "gemini-3-flash",
     "text-embedding-3-small",
     "sandbox",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from front.sandbox import anthropic, openai, rerank
+from front.sandbox import anthropic, gemini, openai, rerank
 from front.sandbox.forms import Form, Request
 
 
@@ -15,4 +15,6 @@ def form(request: Request) -> Form:
         return rerank
     if path.startswith("/v1/models") and "anthropic-version" in request.headers:
         return anthropic
+    if gemini.serves(request):
+        return gemini
     return openai
