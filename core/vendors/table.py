@@ -67,6 +67,12 @@ class Row:
     """Knows the role "developer"."""
     max_tokens_name: str = "max_tokens"
     """What the limit on output tokens is called in encoded requests."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Beside the usual ones; {other} is the channel's field, and a header whose value is empty is left out."""
+    stream_headers: tuple[tuple[str, str], ...] = ()
+    """On streams only."""
+    renames: tuple[tuple[str, str], ...] = ()
+    """Members of embedding and rerank requests that the vendor calls otherwise."""
     bots: str = ""
     """A path for models named bot* (VolcEngine)."""
     unavailable: str = ""
@@ -134,6 +140,13 @@ _MISTRAL = frozenset(
 )
 
 
+_COHERE_DROPS = (
+    "store", "metadata", "logit_bias", "top_logprobs", "n", "modalities", "prediction", "audio", "service_tier",
+    "parallel_tool_calls",
+)  # fmt: skip
+"""docs.cohere.com/docs/compatibility-api: what is not supported."""
+
+
 def _gone(number: int, name: str, owner: str, base: str, why: str) -> Row:
     return Row(number, name, owner, base, chat="", unavailable=why)
 
@@ -177,11 +190,14 @@ ROWS: tuple[Row, ...] = (
         auth="api-key", token_families=True, effort_suffix=True, developer_role=True,
         max_tokens_name="max_completion_tokens",
     ),
-    _no_adaptor(4, "Ollama", "ollama", "http://localhost:11434", "Ollama's own form"),
+    Row(
+        4, "Ollama", "ollama", "http://localhost:11434", embedding=V1_EMBED, auth="bearer-optional",
+        reasoning_field="reasoning",
+    ),
     _no_adaptor(5, "MidjourneyPlus", "midjourney", "https://api.openai-sb.com", _TASKS),
     _openai_like(6, "OpenAIMax", "https://api.openaimax.com"),
     _openai_like(7, "OhMyGPT", "https://api.ohmygpt.com"),
-    Row(8, "Custom", "custom", "", chat="{base}"),
+    Row(8, "Custom", "custom", "", chat="{base}", stream_usage=False),
     _openai_like(9, "AILS", "https://api.caipacity.com"),
     _openai_like(10, "AIProxy", "https://api.aiproxy.io"),
     _gone(11, "PaLM", "google", "", "PaLM was retired by its vendor; use a Gemini channel."),
@@ -199,12 +215,14 @@ ROWS: tuple[Row, ...] = (
         reasoning_field="reasoning_content",
         messages="/apps/anthropic/v1/messages",
         messages_models=("qwen", "deepseek-v4", "kimi", "glm", "minimax-m"),
+        headers=(("X-DashScope-Plugin", "{other}"),), stream_headers=(("X-DashScope-SSE", "enable"),),
     ),
     _no_adaptor(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", "Spark's websocket form"),
     Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
     Row(
         20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
-        suffixes="openrouter", reasoning_field="reasoning", messages=V1_MESSAGES,
+        suffixes="openrouter", reasoning_field="reasoning", messages=V1_MESSAGES, stream_usage=False,
+        headers=(("X-OpenRouter-Title", "Isthmus"),),
     ),
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
     Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
@@ -226,8 +244,14 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(31, "LingYiWanWu", "lingyiwanwu", "https://api.lingyiwanwu.com", stream_usage=False),
     _no_adaptor(33, "AWS", "anthropic", "", "Bedrock's form"),
-    _no_adaptor(34, "Cohere", "cohere", "https://api.cohere.ai", "Cohere's own form"),
-    Row(35, "MiniMax", "minimax", "https://api.minimax.chat", chat="", messages="/anthropic/v1/messages"),
+    Row(
+        34, "Cohere", "cohere", "https://api.cohere.ai", chat="/compatibility/v1/chat/completions",
+        embedding="/compatibility/v1/embeddings", rerank=V1_RERANK, stream_usage=False, drops=_COHERE_DROPS,
+    ),
+    Row(
+        35, "MiniMax", "minimax", "https://api.minimax.chat", chat="/v1/text/chatcompletion_v2",
+        messages="/anthropic/v1/messages", reasoning_field="reasoning_content",
+    ),
     _no_adaptor(36, "SunoAPI", "suno", "", _TASKS),
     _no_adaptor(37, "Dify", "dify", "https://api.dify.ai", "Dify's own form"),
     Row(
@@ -321,7 +345,10 @@ ROWS: tuple[Row, ...] = (
     _oai(1019, "StepFun", "stepfun", "https://api.stepfun.com", ""),
     _oai(1020, "Baichuan", "baichuan", "https://api.baichuan-ai.com"),
     _oai(1021, "Hunyuan", "tencent", "https://api.hunyuan.cloud.tencent.com"),
-    Row(1022, "Voyage", "voyage", "https://api.voyageai.com", chat="", embedding=V1_EMBED, rerank=V1_RERANK),
+    Row(
+        1022, "Voyage", "voyage", "https://api.voyageai.com", chat="", embedding=V1_EMBED, rerank=V1_RERANK,
+        drops=("encoding_format", "user"), renames=(("dimensions", "output_dimension"), ("top_n", "top_k")),
+    ),
 )  # fmt: skip
 """All rows, by number."""
 

@@ -13,6 +13,7 @@ from core.vendors.openai import usage as usages
 from core.vendors.openai.chat import renamed
 from core.vendors.shared import refusal
 from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.changes import renamed as at_vendor
 from core.vendors.shared.headers import headers, url
 from core.vendors.shared.splice import splice
 from core.vendors.shared.values import text, whole
@@ -55,7 +56,10 @@ class JinaRerank:
 
     def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
         def rules(names: list[str], look: Look) -> Changes:
-            return Changes() if look("model") == call.sent else Changes(sets={"model": call.sent})
+            changes = Changes(renames=at_vendor(self._row.renames, names))
+            if look("model") != call.sent:
+                changes.sets["model"] = call.sent
+            return changes
 
         body = splice(body, call, rules, native=native)
         address = url(self._row, self._row.rerank, call, call.sent)

@@ -16,6 +16,7 @@ from core.vendors.openai import usage as usages
 from core.vendors.openai.chat import renamed
 from core.vendors.shared import refusal, scan
 from core.vendors.shared.changes import Changes, Look, guards
+from core.vendors.shared.changes import renamed as at_vendor
 from core.vendors.shared.headers import headers, url
 from core.vendors.shared.splice import splice
 from core.vendors.shared.values import text
@@ -60,6 +61,7 @@ class OpenAIEmbeddings:
         def rules(names: list[str], look: Look) -> Changes:
             changes = guards(call, names)
             changes.deletes.update(name for name in row.drops if name in names)
+            changes.renames.update(at_vendor(row.renames, names))
             if look("model") != call.sent:
                 changes.sets["model"] = call.sent
             return changes

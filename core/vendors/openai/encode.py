@@ -58,7 +58,7 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     body["messages"] = Messages(call, row, dropped).encode(request.messages)
     _tools(request, body, dropped)
     _sampling(request, body, row, dropped)
-    _reasoning(request, body, dropped)
+    _reasoning(request, body, call, row, dropped)
     _output(request, body, dropped)
     _rest(request, body, row, dropped)
     if call.stream:
@@ -187,17 +187,20 @@ def _sampling(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dro
         body["random_seed"] = body.pop("seed")
 
 
-def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], call: Call, row: Row, dropped: list[str]) -> None:
     reasoning = request.reasoning
     if DIALECT in reasoning.extensions.by_dialect:
         body.update(orjson.loads(reasoning.extensions.by_dialect[DIALECT]))
+        return
+    budget = reasoning.budget_tokens
+    if row.suffixes == "openrouter" and budget > 0 and call.sent.startswith("anthropic"):
+        body["reasoning"] = {"max_tokens": budget}
         return
     if reasoning.effort:
         body["reasoning_effort"] = EFFORTS[reasoning.effort]
     elif reasoning.mode == chat_pb2.REASONING_MODE_OFF:
         body["reasoning_effort"] = "none"
-    elif reasoning.HasField("budget_tokens") and reasoning.budget_tokens >= 0:
-        budget = reasoning.budget_tokens
+    elif reasoning.HasField("budget_tokens") and budget >= 0:
         effort = "none" if budget == 0 else "low" if budget <= 2048 else "medium" if budget <= 8192 else "high"
         body["reasoning_effort"] = effort
     if reasoning.HasField("budget_tokens"):

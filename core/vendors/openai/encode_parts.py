@@ -12,6 +12,7 @@ from isthmus.v1 import chat_pb2, parts_pb2
 
 from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
+from core.vendors.openai.rules import family
 from core.vendors.shared.media import address_of, base64_of
 from core.vendors.table import Row
 
@@ -60,6 +61,10 @@ class Messages:
         self._call = call
         self._row = row
         self._dropped = dropped
+        self._develops = (
+            row.developer_role and bool(family(row, call.sent)) and not call.sent.startswith(("o1-mini", "o1-preview"))
+        )
+        """The model's family calls instructions developer messages."""
 
     def encode(self, messages: Iterable[chat_pb2.Message]) -> list[dict[str, Any]]:
         """Every message; tool results become messages of their own, in their order."""
@@ -79,7 +84,9 @@ class Messages:
 
     def _role(self, role: chat_pb2.Role.ValueType) -> str:
         name = _ROLES.get(role, "user")
-        return "system" if name == "developer" and not self._row.developer_role else name
+        if name == "developer" and not self._row.developer_role:
+            return "system"
+        return "developer" if name == "system" and self._develops else name
 
     def _message(self, message: chat_pb2.Message, parts: Sequence[parts_pb2.Part]) -> dict[str, Any]:
         made: dict[str, Any] = {"role": self._role(message.role)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,3 +38,8 @@ def guards(call: Call, names: list[str]) -> Changes:
     if settings.get("disable_store"):
         changes.deletes.add("store")
     return changes
+
+
+def renamed(pairs: Iterable[tuple[str, str]], names: list[str]) -> dict[str, str]:
+    """The members that are there and have another name at this vendor."""
+    return {name: other for name, other in pairs if name in names and other not in names}

@@ -59,6 +59,9 @@ def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]
         out["appid"] = ("appid", application)
     if auth not in ("api-key", "x-api-key") and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
+    for name, plain in (*row.headers, *(row.stream_headers if call.stream else ())):
+        if filled := plain.replace("{other}", call.channel.other):
+            out[name.lower()] = (name, filled)
     if call.channel.organization:
         out["openai-organization"] = ("OpenAI-Organization", call.channel.organization)
     out.update({name.lower(): (name, value) for name, value in more})
