@@ -210,9 +210,9 @@ def _thinks(body: dict[str, Any], model: str) -> bool:
 def _current_turn(contents: list[dict[str, Any]]) -> int:
     """Where the current turn begins: the last content of the user's that is no function's result."""
     for at in range(len(contents) - 1, -1, -1):
-        parts = contents[at].get("parts")
-        asks = contents[at].get("role") in (None, "user") and isinstance(parts, list)
-        if asks and not any(get(part, "functionResponse") for part in parts if isinstance(part, dict)):
+        parts = dicts(contents[at].get("parts"), f"contents[{at}].parts")
+        answers = any(get(part, "functionResponse") for part in parts)
+        if contents[at].get("role") in (None, "user") and not answers:
             return at
     return 0
 
