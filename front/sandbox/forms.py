@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from front.sandbox.answer import pieces
 from front.sandbox.controls import NONE, Controls
 
 CREATED = 1700000000
@@ -102,6 +103,19 @@ def sse(value: Any, event: str = "") -> bytes:
     """One server-sent event."""
     head = b"event: " + event.encode() + b"\n" if event else b""
     return head + b"data: " + dump(value) + b"\n\n"
+
+
+def middle(events: list[bytes]) -> int:
+    """How many events come before a fault in the middle of a stream."""
+    return len(events) // 2
+
+
+def token_logprobs(text: str) -> list[dict[str, Any]]:
+    """Every token with the same probability."""
+    return [
+        {"token": piece, "logprob": -0.5, "bytes": list(piece.encode("utf-8", "replace")), "top_logprobs": []}
+        for piece in pieces(text, 0)
+    ]
 
 
 def number(body: dict[str, Any], name: str, least: int = 1, most: int = 10_000_000) -> int:

@@ -21,6 +21,7 @@ from front.sandbox.forms import (
     sse,
     strings,
     texts_of,
+    token_logprobs,
 )
 
 MAX_DIMENSIONS = 65_536
@@ -141,12 +142,7 @@ def _finish(made: Answer) -> str:
 
 
 def _logprobs(text: str) -> dict[str, Any]:
-    """Every token with the same probability."""
-    tokens = [
-        {"token": piece, "logprob": -0.5, "bytes": list(piece.encode()), "top_logprobs": []}
-        for piece in pieces(text, 0)
-    ]
-    return {"content": tokens, "refusal": None}
+    return {"content": token_logprobs(text), "refusal": None}
 
 
 def _tool_calls(made: Answer) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from front.sandbox import anthropic, gemini, openai, rerank
+from front.sandbox import anthropic, gemini, openai, rerank, responses
 from front.sandbox.forms import Form, Request
 
 
@@ -11,6 +11,8 @@ def form(request: Request) -> Form:
     path = request.path
     if path.startswith("/v1/messages"):
         return anthropic
+    if path.startswith("/v1/responses"):
+        return responses
     if path.endswith("/rerank"):
         return rerank
     if path.startswith("/v1/models") and "anthropic-version" in request.headers:

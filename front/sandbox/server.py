@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 from front.sandbox import connection, routes
 from front.sandbox.connection import LAST_CHUNK, chunk
 from front.sandbox.controls import NONE, parse
-from front.sandbox.forms import Form, Refused, Reply, Request, dump
+from front.sandbox.forms import Form, Refused, Reply, Request, dump, middle
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_HEAD_BYTES = 256 * 1024
@@ -94,7 +94,7 @@ class Connection(connection.Connection):
 
     async def _send_events(self, reply: Reply, events: list[bytes]) -> None:
         """A stream: in one write, or event by event where pieces or faults were asked for."""
-        controls, half = reply.controls, len(events) // 2
+        controls, half = reply.controls, middle(events)
         if controls.error_in_stream:
             events = [*events[:half], reply.error_event]
         if controls.broken_json:
