@@ -32,6 +32,9 @@ class CoreSettings:
         env="CRYPTO_SECRET",
         secret=True,
     )
+    generate_default_token: bool = setting(
+        False, "Give every account that registers a key without a limit of its own.", env="GENERATE_DEFAULT_TOKEN"
+    )
     front_secret: str = setting(
         "",
         "What a front on another machine must show to be believed.",

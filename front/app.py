@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from typing import Any
 
 from sanic import Request, Sanic
@@ -14,6 +15,7 @@ from sanic.response import HTTPResponse
 from front import call
 from front.connection import end_after
 from front.errors import FrontError
+from front.limits import Limits
 from front.relay import Relay, refusal
 from front.rest.routes import add_routes
 from front.routes import errors_of, relay_routes
@@ -21,6 +23,9 @@ from front.settings import FrontSettings
 
 _numbers = itertools.count(1)
 """Sanic wants a name of its own for every application of a process."""
+
+
+API_PREFIXES = ("/api/", "/v1/", "/v1beta/")
 
 
 class Flight:
@@ -63,8 +68,9 @@ class Flight:
                 return
 
 
-def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
-    """The front over a channel to a core: a LocalChannel or grpc.aio's."""
+def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = None) -> Sanic[Any, Any]:
+    """The front over a channel to a core: a LocalChannel or grpc.aio's. limits: those that workers share."""
+    shared = limits or Limits(settings)
     app: Sanic[Any, Any] = Sanic(f"isthmus-{next(_numbers)}", configure_logging=False)
     app.config.REQUEST_MAX_SIZE = settings.max_body_mb << 20
     Http.HEADER_CEILING = settings.header_bytes
@@ -98,6 +104,12 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
             return refusal(error, request, form)
         if isinstance(error, SanicException):
             status = error.status_code
+            if status == 404 and request.method == "GET" and not request.path.startswith(API_PREFIXES):
+                # A browser that looks for pages, or somebody who tries names.
+                wait = shared.admit("web", call.client_address(request, settings), time.monotonic())
+                if wait:
+                    headers = {"Retry-After": str(int(wait) + 1)}
+                    return HTTPResponse(b"", 429, call.stamp(headers, request_id))
             code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
                 status, "invalid_request"
             )
@@ -119,5 +131,5 @@ def create_app(channel: Any, settings: FrontSettings) -> Sanic[Any, Any]:
 
     for method, path, handler in relay_routes(relay):
         add(handler, path, method)
-    add_routes(add, channel, settings)
+    add_routes(add, channel, settings, shared, lambda: flight.running)
     return app

@@ -36,5 +36,19 @@ class FrontSettings:
     stall_seconds: float = setting(
         300.0, "Longest a client may take nothing of its answer.", env="ISTHMUS_CLIENT_STALL_SECONDS"
     )
+    api_limit_enabled: bool = setting(True, "Limit management requests by address.", env="GLOBAL_API_RATE_LIMIT_ENABLE")
+    api_limit: int = setting(360, "Management requests of an address in a window.", env="GLOBAL_API_RATE_LIMIT")
+    api_limit_seconds: float = setting(180.0, "Length of that window.", env="GLOBAL_API_RATE_LIMIT_DURATION")
+    web_limit_enabled: bool = setting(True, "Limit pages by address.", env="GLOBAL_WEB_RATE_LIMIT_ENABLE")
+    web_limit: int = setting(120, "Pages of an address in a window.", env="GLOBAL_WEB_RATE_LIMIT")
+    web_limit_seconds: float = setting(180.0, "Length of that window.", env="GLOBAL_WEB_RATE_LIMIT_DURATION")
+    critical_limit_enabled: bool = setting(
+        True, "Limit sign-ins and the like by address.", env="CRITICAL_RATE_LIMIT_ENABLE"
+    )
+    critical_limit: int = setting(20, "Sign-ins and the like of an address in a window.", env="CRITICAL_RATE_LIMIT")
+    critical_limit_seconds: float = setting(1200.0, "Length of that window.", env="CRITICAL_RATE_LIMIT_DURATION")
+    search_limit_enabled: bool = setting(True, "Limit searches by account.", env="SEARCH_RATE_LIMIT_ENABLE")
+    search_limit: int = setting(10, "Searches of an account in a window.", env="SEARCH_RATE_LIMIT")
+    search_limit_seconds: float = setting(60.0, "Length of that window.", env="SEARCH_RATE_LIMIT_DURATION")
     front_secret: str = setting("", "Shown to a core elsewhere.", env="ISTHMUS_FRONT_SECRET", secret=True)
     secure_cookie: bool = setting(False, "Send the session cookie over TLS only.", env="ISTHMUS_SECURE_COOKIE")

@@ -1,4 +1,4 @@
-"""Channels: creation in three modes, changes, what is shown of them."""
+"""Channels: creation in three modes, changes, copies, tags, what is shown of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from isthmus.v1 import admin_pb2
 
 from core.errors import InvalidRequest
+from core.manage import fields
+from core.manage.logs import paging
 from core.services.context import Services
 from core.store.channels import split_keys
 from core.store.models import Channel
@@ -22,40 +24,61 @@ JSON_FIELDS = {
     "setting_json": "setting",
     "settings_json": "settings",
 }
-PLAIN_FIELDS = {
-    "type": "type", "name": "name", "status": "status", "secret": "key", "base_url": "base_url",
-    "priority": "priority", "weight": "weight", "other": "other", "organization": "open_ai_organization",
-    "test_model": "test_model", "tag": "tag", "remark": "remark",
+TEXT_FIELDS = {
+    "name": ("name", 191), "secret": ("key", 1 << 19), "base_url": ("base_url", 2048), "other": ("other", 65_536),
+    "organization": ("open_ai_organization", 255), "test_model": ("test_model", 255), "tag": ("tag", 191),
+    "remark": ("remark", 255),
 }  # fmt: skip
+"""Field -> column and most characters."""
+NUMBER_FIELDS = {
+    "type": ("type", 0, 1 << 31), "status": ("status", 1, 3), "priority": ("priority", -fields.NUMBER_MOST,
+    fields.NUMBER_MOST), "weight": ("weight", 0, 1_000_000_000),
+}  # fmt: skip
+"""Field -> column, least, most."""
+MODEL_MOST = 255
+MODELS_MOST = 5_000
+GROUPS_MOST = 200
+KEYS_MOST = 1_000
+MULTI_KEY_MODES = ("random", "polling")
+PREFIX = 8
+"""Characters of a key that may follow a channel's name."""
+KEYWORD_KEY_LEAST = 8
+"""Shorter keywords are not compared with keys."""
+
+
+def _names(values: Iterable[str], column: str, most: int) -> str:
+    """A comma list. Raises InvalidRequest."""
+    names = list(dict.fromkeys(piece.strip() for piece in values if piece.strip()))
+    if len(names) > most:
+        raise InvalidRequest(f"{column} holds more than {most} names.", param=column)
+    for name in names:
+        if "," in name:
+            raise InvalidRequest(f"A name in {column} holds a comma.", param=column)
+        fields.text(name, column, MODEL_MOST)
+    return ",".join(names)
 
 
 def columns(channel: admin_pb2.Channel, wanted: Iterable[str] = ()) -> dict[str, Any]:
     """The columns of a channel, those of the wanted fields alone where some are named. Raises InvalidRequest."""
-    names = set(wanted)
+    asked = set(wanted)
     found: dict[str, Any] = {}
-    for field, column in (*PLAIN_FIELDS.items(), *JSON_FIELDS.items()):
-        if names and field not in names:
-            continue
-        value = getattr(channel, field)
-        if field in JSON_FIELDS and value:
-            try:
-                parsed = json.loads(value)
-            except ValueError as error:
-                raise InvalidRequest(f"{column} is not JSON.", param=column) from error
-            if not isinstance(parsed, dict):
-                raise InvalidRequest(f"{column} must be a JSON object.", param=column)
-        found[column] = value
-    for field, column in (("models", "models"), ("groups", "group")):
-        if not names or field in names:
-            found[column] = ",".join(piece.strip() for piece in getattr(channel, field) if piece.strip())
-    if not names or "auto_ban" in names:
+    for field, (column, most) in TEXT_FIELDS.items():
+        if not asked or field in asked:
+            found[column] = fields.text(getattr(channel, field), column, most)
+    for field, (column, low, high) in NUMBER_FIELDS.items():
+        if not asked or field in asked:
+            found[column] = fields.whole(getattr(channel, field), column, low, high)
+    for field, column in JSON_FIELDS.items():
+        if not asked or field in asked:
+            fields.json_object(getattr(channel, field), column)
+            found[column] = getattr(channel, field)
+    for field, column, most in (("models", "models", MODELS_MOST), ("groups", "group", GROUPS_MOST)):
+        if not asked or field in asked:
+            found[column] = _names(getattr(channel, field), column, most)
+    if not asked or "auto_ban" in asked:
         found["auto_ban"] = int(channel.auto_ban)
     if "type" in found and vendor(found["type"]) is None:
         raise InvalidRequest(f"There is no channel type {found['type']}.", param="type")
-    if found.get("weight", 0) < 0:
-        raise InvalidRequest("A weight is 0 or more.", param="weight")
-    if "status" in found and found["status"] not in (1, 2, 3):
-        raise InvalidRequest("A channel is enabled (1) or disabled (2, 3).", param="status")
     return found
 
 
@@ -100,30 +123,65 @@ def message(row: Channel) -> admin_pb2.Channel:
     return told
 
 
+async def list_channels(services: Services, request: admin_pb2.ListChannelsRequest) -> admin_pb2.ListChannelsResponse:
+    """Channels by filters, a page of them."""
+    number, size, offset = paging(request.page)
+    keyword = fields.text(request.keyword, "keyword", 1024)
+    among = await services.store.channels.holding(keyword) if len(keyword) >= KEYWORD_KEY_LEAST else []
+    rows, total, counts = await services.store.channels.list(
+        keyword,
+        fields.text(request.group, "group"),
+        fields.text(request.model, "model"),
+        request.status,
+        request.type,
+        offset,
+        size,
+        sort_by=request.sort_by or ("id" if request.id_sort else "priority"),
+        ascending=request.ascending,
+        by_tag=request.by_tag,
+        among=among,
+    )
+    response = admin_pb2.ListChannelsResponse(channels=[message(row) for row in rows], type_counts=counts)
+    response.page.page, response.page.page_size, response.page.total = number, size, total
+    return response
+
+
+def _mode(mode: str) -> str:
+    if mode and mode not in MULTI_KEY_MODES:
+        raise InvalidRequest("A channel's keys are used at random or polling, in turn.", param="multi_key_mode")
+    return mode or MULTI_KEY_MODES[0]
+
+
 async def create(services: Services, request: admin_pb2.CreateChannelsRequest) -> list[admin_pb2.Channel]:
     """New channels. Raises InvalidRequest."""
-    if not request.channel.status:
-        request.channel.status = 1
-    fields = columns(request.channel)
-    if not fields["name"]:
+    wanted = admin_pb2.Channel()
+    wanted.CopyFrom(request.channel)
+    wanted.status = wanted.status or 1
+    found = columns(wanted)
+    if not found["name"]:
         raise InvalidRequest("A channel needs a name.", param="name")
-    if not fields["models"]:
+    if not found["models"]:
         raise InvalidRequest("A channel needs at least one model.", param="models")
-    fields["group"] = fields["group"] or "default"
-    keys = split_keys(fields["key"])
+    found["group"] = found["group"] or "default"
+    keys = split_keys(found["key"])
+    if not keys:
+        raise InvalidRequest("A channel needs a key.", param="key")
+    if len(keys) > KEYS_MOST:
+        raise InvalidRequest(f"At most {KEYS_MOST} keys at once.", param="key")
     if request.mode == admin_pb2.CREATE_CHANNEL_MODE_BATCH:
-        rows = [{**fields, "key": key} for key in keys]
+        rows = [{**found, "key": key} for key in keys]
+        if request.key_in_name:
+            for row in rows:
+                row["name"] = f"{found['name'][: 190 - PREFIX]} {row['key'][:PREFIX]}"
     elif request.mode == admin_pb2.CREATE_CHANNEL_MODE_MULTI_TO_SINGLE:
         info = {
             "is_multi_key": True,
             "multi_key_size": len(keys),
-            "multi_key_mode": request.channel.multi_key_mode or "random",
+            "multi_key_mode": _mode(wanted.multi_key_mode),
         }
-        rows = [{**fields, "channel_info": json.dumps(info)}]
+        rows = [{**found, "channel_info": json.dumps(info)}]
     else:
-        rows = [fields]
-    if not rows or not keys:
-        raise InvalidRequest("A channel needs a key.", param="key")
+        rows = [found]
     made = await services.store.channels.create(rows)
     await services.state.refresh()
     return [message(row) for row in made]
@@ -131,8 +189,104 @@ async def create(services: Services, request: admin_pb2.CreateChannelsRequest) -
 
 async def update(services: Services, request: admin_pb2.UpdateChannelRequest) -> admin_pb2.Channel:
     """Writes the channel, or the fields named."""
-    if not request.fields and not (request.channel.name and request.channel.models):
+    sent, wanted = request.channel, set(request.fields)
+    if not wanted and not (sent.name and sent.models):
         raise InvalidRequest("A channel needs a name and at least one model; name the fields to write fewer.")
-    row = await services.store.channels.update(request.channel.id, **columns(request.channel, request.fields))
+    mode = _mode(sent.multi_key_mode) if sent.multi_key_mode else ""
+    secret = fields.text(sent.secret, "key", TEXT_FIELDS["secret"][1])
+    # The mode is no column: with it alone nothing else is written.
+    found = {} if wanted == {"multi_key_mode"} else columns(sent, wanted)
+    for column in ("name", "models", "group"):
+        if column in found and not found[column]:
+            raise InvalidRequest(f"A channel needs its {column}.", param=column)
+    row = await services.store.channels.get(sent.id)
+    multi = bool(json.loads(row.channel_info or "{}").get("is_multi_key"))
+    if secret and multi:
+        found.pop("key", None)
+    if found:
+        row = await services.store.channels.update(sent.id, **found)
+    if multi and (secret or mode):
+        await services.store.channels.change_keys(sent.id, _new_keys(split_keys(secret), request.append_keys, mode))
+        row = await services.store.channels.get(sent.id)
     await services.state.refresh()
     return message(row)
+
+
+def _new_keys(new: list[str], append: bool, mode: str) -> Any:
+    """How the keys of a multi-key channel change: added to, or replaced, their states beginning anew."""
+
+    def change(keys: list[str], info: dict[str, Any]) -> int:
+        if append:
+            keys.extend(key for key in dict.fromkeys(new) if key not in keys)
+        elif new:
+            keys[:] = new
+            for table in ("multi_key_status_list", "multi_key_disabled_reason", "multi_key_disabled_time"):
+                info.pop(table, None)
+        if len(keys) > KEYS_MOST:
+            raise InvalidRequest(f"A channel holds at most {KEYS_MOST} keys.", param="key")
+        info["multi_key_size"] = len(keys)
+        if mode:
+            info["multi_key_mode"] = mode
+        return len(keys)
+
+    return change
+
+
+async def copy(services: Services, request: admin_pb2.CopyChannelRequest) -> admin_pb2.Channel:
+    """A copy with its key, enabled or not as the channel is; test figures begin anew."""
+    row = await services.store.channels.get(request.id)
+    suffix = fields.text(request.suffix, "suffix", 64)
+    left_out = {"id", "created_time", "test_time", "response_time"}
+    if request.reset_figures:
+        left_out |= {"balance", "used_quota"}
+    kept = {name: value for name, value in row.__data__.items() if name not in left_out}
+    kept["name"] = row.name[: 191 - len(suffix)] + suffix
+    (made,) = await services.store.channels.create([kept])
+    await services.state.refresh()
+    return message(made)
+
+
+async def delete(services: Services, request: admin_pb2.DeleteChannelsRequest) -> int:
+    """Those named, or every disabled one; how many there were."""
+    if request.disabled:
+        chosen = list(await services.store.channels.disabled())
+    else:
+        chosen = fields.ids(request.ids)
+    count = await services.store.channels.delete(chosen) if chosen else 0
+    await services.state.refresh()
+    return count
+
+
+async def test(services: Services, request: admin_pb2.TestChannelRequest) -> admin_pb2.TestChannelResponse:
+    """A small request through a channel; how long it took is kept."""
+    model = fields.text(request.model, "model", MODEL_MOST)
+    found = await services.tester(request.id, model, request.stream, request.endpoint_type)
+    await services.store.channels.tested(request.id, int(found.seconds * 1000))
+    return found
+
+
+async def update_tag(services: Services, request: admin_pb2.UpdateTagRequest) -> int:
+    """Changes every channel of a tag, or those of ids; how many there were. Raises InvalidRequest."""
+    tag = fields.text(request.tag, "tag", TEXT_FIELDS["tag"][1])
+    if not tag and not request.ids:
+        raise InvalidRequest("A tag is wanted, or ids.", param="tag")
+    chosen = fields.ids(request.ids) if request.ids else []
+    found: dict[str, Any] = {}
+    for name, column in (("status", "status"), ("priority", "priority"), ("weight", "weight")):
+        if request.HasField(name):  # type: ignore[arg-type]
+            _, low, high = NUMBER_FIELDS[name]
+            found[column] = fields.whole(getattr(request, name), column, low, high)
+    for name in ("model_mapping_json", "param_override_json", "header_override_json"):
+        if request.HasField(name):  # type: ignore[arg-type]
+            fields.json_object(getattr(request, name), JSON_FIELDS[name])
+            found[JSON_FIELDS[name]] = getattr(request, name)
+    if request.HasField("new_tag"):
+        found["tag"] = fields.text(request.new_tag, "new_tag", TEXT_FIELDS["tag"][1])
+    for values, column, most in ((request.models, "models", MODELS_MOST), (request.groups, "group", GROUPS_MOST)):
+        if values:
+            found[column] = _names(values, column, most)
+    if not found:
+        raise InvalidRequest("Nothing is to be changed.")
+    count = await services.store.channels.update_many(chosen, tag, **found)
+    await services.state.refresh()
+    return count

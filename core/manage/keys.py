@@ -12,13 +12,22 @@ from isthmus.v1 import admin_pb2
 
 from core.errors import GroupNotAllowed, InvalidRequest
 from core.ledger import purses
+from core.manage import fields
+from core.manage.logs import paging
+from core.pricing.price import QUOTA_PER_UNIT
 from core.services.context import Services
-from core.state.types import DISABLED_BY_HAND, ENABLED, NEVER, Principal
+from core.state.types import DISABLED_BY_HAND, ENABLED, KEY_EXHAUSTED, NEVER, Principal
 from core.store.models import Token
 
 SECRET_LENGTH = 48
 ALPHABET = string.ascii_letters + string.digits
 NAME_MOST = 50
+"""Bytes of a key's name (New API's limit)."""
+MODELS_MOST = 1_000
+NETWORKS_MOST = 1_000
+QUOTA_MOST = 1_000_000_000 * int(QUOTA_PER_UNIT)
+"""Units a key may be given (New API's limit)."""
+REVEAL_MOST = 100
 
 
 def new_secret() -> str:
@@ -57,20 +66,42 @@ async def messages(services: Services, tokens: list[Token]) -> list[admin_pb2.Ap
     return found
 
 
+async def list_keys(
+    services: Services, principal: Principal, request: admin_pb2.ListKeysRequest
+) -> admin_pb2.ListKeysResponse:
+    """The account's keys, a page of them. Raises InvalidRequest."""
+    number, size, offset = paging(request.page)
+    secret = fields.text(request.secret, "token")
+    if "%" in secret:
+        raise InvalidRequest("Secrets are kept encrypted: a key is found by its whole secret.", param="token")
+    keyword = fields.text(request.keyword, "keyword")
+    rows, total = await services.store.keys.list(principal.account.id, keyword, secret, offset, size)
+    response = admin_pb2.ListKeysResponse(keys=await messages(services, rows))
+    response.page.page, response.page.page_size, response.page.total = number, size, total
+    return response
+
+
 def _columns(services: Services, principal: Principal, key: admin_pb2.ApiKey) -> dict[str, Any]:
     """The columns of a key that its owner may set. Raises InvalidRequest, GroupNotAllowed."""
-    if len(key.name) > NAME_MOST:
-        raise InvalidRequest(f"A key's name has at most {NAME_MOST} characters.", param="name")
-    if key.remaining_quota < 0:
-        raise InvalidRequest("A quota is 0 or more.", param="remain_quota")
+    if len(key.name.encode()) > NAME_MOST:
+        raise InvalidRequest(f"A key's name has at most {NAME_MOST} bytes.", param="name")
+    fields.text(key.name, "name")
+    if not key.unlimited_quota:
+        fields.whole(key.remaining_quota, "remain_quota", 0, QUOTA_MOST)
+    fields.whole(key.expires_at, "expired_time", NEVER)
+    if len(key.models) > MODELS_MOST or len(key.allowed_networks) > NETWORKS_MOST:
+        raise InvalidRequest(f"A key lists at most {MODELS_MOST} models and {NETWORKS_MOST} networks.")
+    for model in key.models:
+        if "," in fields.text(model, "model_limits"):
+            raise InvalidRequest("A model's name holds a comma.", param="model_limits")
     for network in key.allowed_networks:
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
-            raise InvalidRequest(f"{network} is no address and no network.", param="allow_ips") from error
+            raise InvalidRequest(f"{network[:64]} is no address and no network.", param="allow_ips") from error
     options = services.state.snapshot.options
     if key.group not in ("", "auto") and key.group not in options.usable(principal.account.group):
-        raise GroupNotAllowed(f"You may not use the group {key.group}.", param="group")
+        raise GroupNotAllowed(f"You may not use the group {key.group[:64]}.", param="group")
     return {
         "name": key.name,
         "expired_time": key.expires_at or NEVER,
@@ -91,7 +122,8 @@ async def create(services: Services, principal: Principal, key: admin_pb2.ApiKey
     if count >= most:
         raise InvalidRequest(f"An account has at most {most} keys.")
     secret = new_secret()
-    token = await services.store.keys.create(principal.account.id, secret, key.remaining_quota, **columns)
+    granted = 0 if key.unlimited_quota else key.remaining_quota
+    token = await services.store.keys.create(principal.account.id, secret, granted, **columns)
     await services.state.refresh()
     return (await messages(services, [token]))[0], secret
 
@@ -99,19 +131,42 @@ async def create(services: Services, principal: Principal, key: admin_pb2.ApiKey
 async def update(
     services: Services, principal: Principal, key: admin_pb2.ApiKey, status_only: bool
 ) -> admin_pb2.ApiKey:
-    """Writes the key, or its status alone."""
+    """Writes the key's status alone, or all but its status. Raises InvalidRequest, RecordNotFound."""
     token = await services.store.keys.get(key.id, principal.account.id)
-    columns: dict[str, Any] = {} if status_only else _columns(services, principal, key)
-    if key.status and key.status != token.status:
-        if key.status not in (ENABLED, DISABLED_BY_HAND):
-            raise InvalidRequest("A key is enabled (1) or disabled (2).", param="status")
-        ends = columns.get("expired_time", token.expired_time)
-        if key.status == ENABLED and ends != NEVER and ends <= time.time():
-            raise InvalidRequest("The key has expired: set a later time first.", param="status")
-        columns["status"] = key.status
-    if columns:
-        token = await services.store.keys.update(token.id, principal.account.id, **columns)
+    if status_only:
+        columns = await _status(services, token, key.status)
+    else:
+        columns = _columns(services, principal, key)
+    token = await services.store.keys.update(token.id, principal.account.id, **columns)
     if not status_only and not key.unlimited_quota:
         await services.ledger.set_remaining(token.purse_id, key.remaining_quota)
     await services.state.refresh()
     return (await messages(services, [token]))[0]
+
+
+async def _status(services: Services, token: Token, status: int) -> dict[str, Any]:
+    """A new status; a key is enabled again only once its limits let it work."""
+    if status not in (ENABLED, DISABLED_BY_HAND):
+        raise InvalidRequest("A key is enabled (1) or disabled (2).", param="status")
+    if status == ENABLED:
+        if token.expired_time != NEVER and token.expired_time <= time.time():
+            raise InvalidRequest("The key has expired: set a later time first.", param="status")
+        if token.status == KEY_EXHAUSTED and not token.unlimited_quota:
+            purse = await services.ledger.purse(token.purse_id)
+            if purse.available + purse.leased <= 0:
+                raise InvalidRequest("The key's quota is used up: give it more first.", param="status")
+    return {"status": status}
+
+
+async def delete(services: Services, principal: Principal, ids: Any) -> int:
+    """Those of the account's; how many there were."""
+    count = await services.store.keys.delete(fields.ids(ids), principal.account.id)
+    await services.state.refresh()
+    return count
+
+
+async def reveal(services: Services, principal: Principal, ids: Any) -> dict[int, str]:
+    """Id -> secret of those that are the account's."""
+    chosen = fields.ids(ids, most=REVEAL_MOST)
+    rows = await services.store.keys.many(chosen, principal.account.id)
+    return {token.id: services.store.keys.reveal(token) for token in rows}

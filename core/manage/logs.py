@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 from isthmus.v1 import admin_pb2, billing_pb2, common_pb2
 
 from core.errors import RecordNotFound
+from core.manage import fields
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, Principal
 from core.store.models import Log
 
 HIDDEN = ("channel_id", "channel_name", "channel_type", "key_index", "upstream_model", "upstream_request_id")
 """What of an attempt only administrators see."""
+ADMINS_ONLY = ("admin_info", "audit_info", "stream_status")
+"""Members of a line's details that only administrators see."""
 PAGE_MOST = 100
 PAGE_DEFAULT = 10
 
@@ -46,7 +51,20 @@ def entry(principal: Principal, row: Log) -> admin_pb2.LogEntry:
     held = receipt(row)
     if held is not None:
         told.receipt.CopyFrom(for_reader(principal, held))
+    told.client_address = row.ip
+    told.other_json = details(principal, row.other)
     return told
+
+
+def details(principal: Principal, stored: str) -> str:
+    """A line's details as the caller may see them: what concerns administrators is cut out for others."""
+    if not stored or principal.account.role >= ROLE_ADMIN:
+        return stored
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        return ""
+    return json.dumps({name: value for name, value in found.items() if name not in ADMINS_ONLY})
 
 
 async def list_logs(
@@ -54,28 +72,43 @@ async def list_logs(
 ) -> admin_pb2.ListLogsResponse:
     """Lines, newest first: the caller's own, or everybody's for administrators."""
     number, size, offset = paging(request.page)
+    rows, total = await services.store.logs.list(
+        offset=offset, limit=size, since=request.since, until=request.until, **_filter(principal, request)
+    )
+    response = admin_pb2.ListLogsResponse(logs=[entry(principal, row) for row in rows])
+    response.page.page, response.page.page_size, response.page.total = number, size, total
+    return response
+
+
+async def sum_logs(
+    services: Services, principal: Principal, request: admin_pb2.ListLogsRequest
+) -> admin_pb2.SumLogsResponse:
+    """Units over the time, requests and tokens of the last minute: the caller's own, or everybody's."""
+    quota, requests, tokens = await services.store.logs.sums(
+        int(time.time()), since=request.since, until=request.until, **_filter(principal, request)
+    )
+    return admin_pb2.SumLogsResponse(quota=quota, requests_per_minute=requests, tokens_per_minute=tokens)
+
+
+def _filter(principal: Principal, request: admin_pb2.ListLogsRequest) -> dict[str, Any]:
+    """Columns and what they must equal. Whose lines is decided here alone."""
     equal: dict[str, Any] = {
         "type": int(request.type),
-        "token_name": request.key_name,
-        "model_name": request.model,
+        "token_name": fields.text(request.key_name, "token_name"),
+        "model_name": fields.text(request.model, "model_name"),
         "channel_id": request.channel_id,
-        "group": request.group,
-        "request_id": request.request_id,
+        "group": fields.text(request.group, "group"),
+        "request_id": fields.text(request.request_id, "request_id"),
     }
     if request.all_accounts:
-        equal["username"] = request.username
+        equal["username"] = fields.text(request.username, "username")
     else:
         equal["user_id"] = principal.account.id
         if principal.account.role < ROLE_ADMIN:
             equal["channel_id"] = 0
         if principal.key is not None:
             equal["token_id"] = principal.key.id
-    rows, total = await services.store.logs.list(
-        offset=offset, limit=size, since=request.since, until=request.until, **equal
-    )
-    response = admin_pb2.ListLogsResponse(logs=[entry(principal, row) for row in rows])
-    response.page.page, response.page.page_size, response.page.total = number, size, total
-    return response
+    return equal
 
 
 def for_reader(principal: Principal, held: billing_pb2.Receipt) -> billing_pb2.Receipt:

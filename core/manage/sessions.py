@@ -8,7 +8,7 @@ import hmac
 import struct
 from dataclasses import dataclass
 
-from core.errors import SessionInvalid
+from core.errors import Forbidden, SessionInvalid
 
 LIFE_SECONDS = 30 * 24 * 3600
 """As New API's cookie."""
@@ -44,6 +44,57 @@ def read(key: bytes, text: str, now: int) -> Session:
     if session.expires_at <= now:
         raise SessionInvalid()
     return session
+
+
+VERIFIED_SECONDS = 300
+"""How long a verification opens guarded calls (New API's figure)."""
+_VERIFIED = struct.Struct(">q")
+
+
+class VerificationRequired(Forbidden):
+    """The call asks for a fresh proof of who is calling: AccessService.Verify."""
+
+    reason = "VERIFICATION_REQUIRED"
+    code = "VERIFICATION_REQUIRED"
+    default_message = "Prove once more who you are."
+
+
+class VerificationExpired(VerificationRequired):
+    """The proof is too old."""
+
+    reason = "VERIFICATION_EXPIRED"
+    code = "VERIFICATION_EXPIRED"
+
+
+class VerificationInvalid(VerificationRequired):
+    """The proof is not of this session."""
+
+    reason = "VERIFICATION_INVALID"
+    code = "VERIFICATION_INVALID"
+
+
+def issue_verification(key: bytes, session: str, now: int) -> tuple[str, int]:
+    """The text that proves a verification of this very session, and its end."""
+    ends = now + VERIFIED_SECONDS
+    body = _VERIFIED.pack(ends)
+    return base64.urlsafe_b64encode(body + _sign(key, b"verified" + body + session.encode())).decode(), ends
+
+
+def check_verification(key: bytes, session: str, text: str, now: int) -> None:
+    """Raises VerificationRequired, VerificationInvalid, VerificationExpired."""
+    if not session or not text:
+        raise VerificationRequired()
+    try:
+        raw = base64.urlsafe_b64decode(text.encode())
+    except ValueError as error:
+        raise VerificationInvalid() from error
+    body, signature = raw[: _VERIFIED.size], raw[_VERIFIED.size :]
+    if len(body) != _VERIFIED.size or not hmac.compare_digest(
+        signature, _sign(key, b"verified" + body + session.encode())
+    ):
+        raise VerificationInvalid()
+    if _VERIFIED.unpack(body)[0] <= now:
+        raise VerificationExpired()
 
 
 def _sign(key: bytes, body: bytes) -> bytes:

@@ -35,6 +35,13 @@ KEY_MOST = 256
 """Characters of a key; longer ones are not looked up."""
 
 
+class AccessTokenUnknown(SessionInvalid):
+    """No account has this access token, or another one than was named."""
+
+    reason = "ACCESS_TOKEN_UNKNOWN"
+    default_message = "The access token and the account it names do not go together."
+
+
 def read_key(info: CallInfo) -> tuple[str, int]:
     """The secret without "sk-", and the channel it names (0: none). Raises KeyMissing, KeyUnknown."""
     text = info.metadata.get("authorization", "").strip()
@@ -99,6 +106,23 @@ async def authenticate_key(info: CallInfo, state: State, now: float) -> Principa
     return _check(found[0], found[1], pinned, info.client_address, now)
 
 
+async def read_only_key(info: CallInfo, state: State) -> Principal:
+    """The holder of a key who only reads what the key used: disabled, expired and exhausted keys may.
+
+    Raises KeyMissing, KeyUnknown, AccountDisabled, AddressNotAllowed.
+    """
+    secret, _ = read_key(info)
+    found = await state.find_key(secret)
+    if found is None:
+        raise KeyUnknown()
+    account, key = found
+    if key.networks:
+        _check_address(key, info.client_address)
+    if account.status != ENABLED:
+        raise AccountDisabled()
+    return Principal(account, key, 0, info.client_address)
+
+
 async def authenticate_account(info: CallInfo, state: State, store: Store, now: float) -> Principal:
     """By session, or by access token and account id. Raises SessionInvalid, AccountDisabled."""
     session = info.metadata.get("isthmus-session", "")
@@ -118,7 +142,7 @@ async def authenticate_account(info: CallInfo, state: State, store: Store, now: 
             raise SessionInvalid("Not signed in.")
         row = await store.accounts.find_by_access_token(token)
         if row is None or named != str(row.id):
-            raise SessionInvalid("The access token and the account it names do not go together.")
+            raise AccessTokenUnknown()
         account = await state.account(row.id)
         if account is None:
             raise SessionInvalid()

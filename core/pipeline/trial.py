@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from isthmus.v1 import admin_pb2, billing_pb2, chat_pb2, common_pb2
+from isthmus.v1 import admin_pb2, billing_pb2, chat_pb2, common_pb2, embedding_pb2, rerank_pb2
 
-from core.errors import IsthmusError, RecordNotFound
+from core.errors import InvalidRequest, IsthmusError, RecordNotFound
 from core.link.call import fault_of
 from core.pipeline.attempt import broken, failure_error, note, open_attempt, read_whole
 from core.pipeline.exchange import Exchange, Task
@@ -24,17 +25,23 @@ TEST_SECONDS = 60.0
 TEST_TOKENS = 16
 """Output tokens a test allows (New API's figure)."""
 DEFAULT_TEST_MODEL = "gpt-4o-mini"
+OPERATIONS = {
+    "openai": common_pb2.OPERATION_CHAT,
+    "embeddings": common_pb2.OPERATION_EMBEDDING,
+    "jina-rerank": common_pb2.OPERATION_RERANK,
+}
+"""What a test may ask for, by New API's names of endpoint types."""
 
-Tester = Callable[[int, str, bool], Awaitable[admin_pb2.TestChannelResponse]]
+Tester = Callable[[int, str, bool, str], Awaitable[admin_pb2.TestChannelResponse]]
 
 
 def make_tester(relay: Relay) -> Tester:
-    """A function that tests a channel by id, model ("" for its own test model) and whether to stream."""
+    """A function that tests a channel by id, model ("" for its own test model), whether to stream, endpoint type."""
 
-    async def test(channel_id: int, model: str, streamed: bool) -> admin_pb2.TestChannelResponse:
+    async def test(channel_id: int, model: str, streamed: bool, endpoint: str) -> admin_pb2.TestChannelResponse:
         channel = await _channel(relay, channel_id)
         name = model or channel.test_model or next(iter(sorted(channel.models)), DEFAULT_TEST_MODEL)
-        exchange = _exchange(relay, name, streamed)
+        exchange = _exchange(relay, name, streamed, _operation(name, endpoint))
         started = time.monotonic()
         response = admin_pb2.TestChannelResponse()
         try:
@@ -62,20 +69,45 @@ async def _channel(relay: Relay, channel_id: int) -> Channel:
     return channel
 
 
-def _exchange(relay: Relay, model: str, streamed: bool) -> Exchange:
+def _operation(model: str, endpoint: str) -> common_pb2.Operation.ValueType:
+    """What is asked for: as named, else as the model's name sounds. Raises InvalidRequest."""
+    if endpoint:
+        if endpoint not in OPERATIONS:
+            raise InvalidRequest(f"A channel is tested by {', '.join(OPERATIONS)}.", param="endpoint_type")
+        return OPERATIONS[endpoint]
+    low = model.lower()
+    if "rerank" in low:
+        return common_pb2.OPERATION_RERANK
+    return common_pb2.OPERATION_EMBEDDING if "embed" in low or low.startswith("m3e") else common_pb2.OPERATION_CHAT
+
+
+def _canonical(operation: common_pb2.Operation.ValueType, envelope: common_pb2.Envelope) -> Any:
+    """The smallest request of an operation."""
+    if operation == common_pb2.OPERATION_EMBEDDING:
+        return embedding_pb2.Embedding(inputs=[embedding_pb2.EmbeddingInput(text="hi")], single=True)
+    if operation == common_pb2.OPERATION_RERANK:
+        documents = [rerank_pb2.RerankDocument(text=text) for text in ("hi", "bye")]
+        return rerank_pb2.RerankRequest(envelope=envelope, query="hi", documents=documents, top_n=1)
     chat = chat_pb2.ChatRequest(max_output_tokens=TEST_TOKENS)
     chat.stream_options.include_usage = True
-    message = chat.messages.add(role=chat_pb2.ROLE_USER)
-    message.parts.add().text.text = "hi"
+    chat.messages.add(role=chat_pb2.ROLE_USER).parts.add().text.text = "hi"
+    return chat
+
+
+def _exchange(relay: Relay, model: str, streamed: bool, operation: common_pb2.Operation.ValueType) -> Exchange:
+    chats = operation == common_pb2.OPERATION_CHAT
     envelope = common_pb2.Envelope(
-        operation=common_pb2.OPERATION_CHAT, model=model, stream=streamed, max_output_tokens=TEST_TOKENS
+        operation=operation,
+        model=model,
+        stream=streamed and chats,
+        max_output_tokens=TEST_TOKENS if chats else 0,
     )
     nobody = Account(id=0, username="", role=1, status=1, group="default", purse_id=0)
     return Exchange(
         request_id=f"test-{time.time_ns():x}",
         principal=Principal(account=nobody, key=None),
         envelope=envelope,
-        task=Task(common_pb2.OPERATION_CHAT, chat, None),
+        task=Task(operation, _canonical(operation, envelope), None),
         snapshot=relay.state.snapshot,
         started_ms=time.time_ns() // 1_000_000,
         free=True,

@@ -134,6 +134,10 @@ class PriceTables:
             sources,
         )
 
+    def group_rate(self, user_group: str, using_group: str) -> Decimal:
+        """What an account of one group pays in another."""
+        return self._group(user_group, using_group)[0]
+
     def _group(self, user_group: str, using_group: str) -> tuple[Decimal, str]:
         special = self.group_group_ratio.get(user_group, {}).get(using_group)
         if special is not None:

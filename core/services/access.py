@@ -7,16 +7,17 @@ from typing import Any
 from isthmus.v1 import access_pb2, access_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts
+from core.manage import accounts, own
 from core.services.context import Services
 from core.state.options import PUBLIC
+from core.state.types import ROLE_USER
 from core.version import VERSION
 
 # ruff: noqa: N802 - the proto's names
 
 
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
-    """Thin: the work is in core/manage/accounts.py."""
+    """Thin: the work is in core/manage/own.py."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -42,22 +43,26 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         )
 
     @guarded_unary
+    async def CheckAccount(self, request: access_pb2.CheckAccountRequest, info: CallInfo, context: Any) -> Any:
+        """Who is signed in, and whether the role reaches."""
+        principal = await self._services.account(info, request.role or ROLE_USER)
+        role = access_pb2.AccountRole.ValueType(principal.account.role)
+        return access_pb2.CheckAccountResponse(account_id=principal.account.id, role=role)
+
+    @guarded_unary
     async def SetUp(self, request: access_pb2.SetUpRequest, info: CallInfo, context: Any) -> Any:
         """The first administrator."""
-        return access_pb2.SetUpResponse(account=await accounts.set_up(self._services, request))
+        return access_pb2.SetUpResponse(account=await own.set_up(self._services, request))
 
     @guarded_unary
     async def Register(self, request: access_pb2.RegisterRequest, info: CallInfo, context: Any) -> Any:
         """A new account."""
-        account = await accounts.register(self._services, request.username, request.password)
-        return access_pb2.RegisterResponse(account=account)
+        return access_pb2.RegisterResponse(account=await own.register(self._services, request))
 
     @guarded_unary
     async def Login(self, request: access_pb2.LoginRequest, info: CallInfo, context: Any) -> Any:
         """A session."""
-        account, session, ends = await accounts.login(
-            self._services, request.username, request.password, info.client_address
-        )
+        account, session, ends = await own.login(self._services, request, info.client_address)
         return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
 
     @guarded_unary
@@ -71,7 +76,32 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         """The caller."""
         principal = await self._services.account(info)
         user = await self._services.store.accounts.get(principal.account.id)
-        return access_pb2.GetSelfResponse(account=await accounts.message(self._services, user))
+        return access_pb2.GetSelfResponse(account=await accounts.message(self._services, user, own=True))
+
+    @guarded_unary
+    async def UpdateSelf(self, request: access_pb2.UpdateSelfRequest, info: CallInfo, context: Any) -> Any:
+        """Changes the caller's own account."""
+        return await own.update(self._services, await self._services.account(info), info, request)
+
+    @guarded_unary
+    async def UpdateSettings(self, request: access_pb2.UpdateSettingsRequest, info: CallInfo, context: Any) -> Any:
+        """Changes the caller's settings."""
+        principal = await self._services.account(info)
+        merged = await own.update_settings(self._services, principal, request.settings_json)
+        return access_pb2.UpdateSettingsResponse(settings_json=merged)
+
+    @guarded_unary
+    async def DeleteSelf(self, request: access_pb2.DeleteSelfRequest, info: CallInfo, context: Any) -> Any:
+        """Deletes the caller's own account."""
+        await own.delete(self._services, await self._services.account(info))
+        return access_pb2.DeleteSelfResponse()
+
+    @guarded_unary
+    async def Verify(self, request: access_pb2.VerifyRequest, info: CallInfo, context: Any) -> Any:
+        """Proves the session's owner once more."""
+        principal = await self._services.account(info)
+        verification, ends = await own.verify(self._services, principal, info, request)
+        return access_pb2.VerifyResponse(verification=verification, expires_at=ends)
 
     @guarded_unary
     async def RotateAccessToken(
@@ -79,5 +109,5 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
     ) -> Any:
         """A new access token."""
         principal = await self._services.account(info)
-        token = await accounts.rotate_access_token(self._services, principal)
+        token = await own.rotate_access_token(self._services, principal)
         return access_pb2.RotateAccessTokenResponse(token=token)

@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from isthmus.v1 import admin_pb2, admin_pb2_grpc, common_pb2
+from isthmus.v1 import admin_pb2, admin_pb2_grpc
 
+from core.errors import InvalidRequest, RecordNotFound
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, channels, keys, logs
+from core.manage import accounts, channel_keys, channels, fields, keys, logs, options, sessions
+from core.manage.audit import acting
 from core.services.context import Services
-from core.state.options import is_secret, validate
-from core.state.types import ROLE_ADMIN, ROLE_ROOT
+from core.state.types import ROLE_ADMIN, ROLE_ROOT, Principal
 
 # ruff: noqa: N802 - the proto's names
 
 
-def _page(request: Any, total: int) -> common_pb2.PageInfo:
-    number, size, _ = logs.paging(request.page)
-    return common_pb2.PageInfo(page=number, page_size=size, total=total)
-
-
 class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
-    """Thin: the work is in core/manage."""
+    """Thin: the work is in core/manage. Writes of administrators go through acting(), which notes them."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.settings = services.settings
 
+    def _admin(self, info: CallInfo, action: str, **params: Any) -> AbstractAsyncContextManager[Principal]:
+        return acting(self._services, info, ROLE_ADMIN, action, **params)
+
+    # -- accounts -----------------------------------------------------------------------------
+
     @guarded_unary
     async def ListAccounts(self, request: admin_pb2.ListAccountsRequest, info: CallInfo, context: Any) -> Any:
         """Accounts."""
         await self._services.account(info, ROLE_ADMIN)
-        _, size, offset = logs.paging(request.page)
-        rows, total = await self._services.store.accounts.list(request.keyword, request.group, offset, size)
-        told = await accounts.messages(self._services, rows)
-        return admin_pb2.ListAccountsResponse(accounts=told, page=_page(request, total))
+        number, size, offset = logs.paging(request.page)
+        deleted = True if request.status == -1 else False if request.search or request.status else None
+        rows, total = await self._services.store.accounts.list(
+            fields.text(request.keyword, "keyword"),
+            fields.text(request.group, "group"),
+            offset,
+            size,
+            role=request.role,
+            status=max(request.status, 0),
+            deleted=deleted,
+        )
+        response = admin_pb2.ListAccountsResponse(accounts=await accounts.messages(self._services, rows))
+        response.page.page, response.page.page_size, response.page.total = number, size, total
+        return response
 
     @guarded_unary
     async def GetAccount(self, request: admin_pb2.GetAccountRequest, info: CallInfo, context: Any) -> Any:
@@ -46,32 +59,38 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     @guarded_unary
     async def CreateAccount(self, request: admin_pb2.CreateAccountRequest, info: CallInfo, context: Any) -> Any:
         """A new account."""
-        principal = await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.CreateAccountResponse(account=await accounts.create(self._services, principal, request))
+        async with self._admin(info, "user.create", username=request.username[:64]) as principal:
+            account = await accounts.create(self._services, principal, request)
+            return admin_pb2.CreateAccountResponse(account=account)
 
     @guarded_unary
     async def UpdateAccount(self, request: admin_pb2.UpdateAccountRequest, info: CallInfo, context: Any) -> Any:
         """Changes an account."""
-        principal = await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.UpdateAccountResponse(account=await accounts.update(self._services, principal, request))
+        async with self._admin(info, "user.update", id=request.id) as principal:
+            account = await accounts.update(self._services, principal, request)
+            return admin_pb2.UpdateAccountResponse(account=account)
 
     @guarded_unary
     async def ManageAccount(self, request: admin_pb2.ManageAccountRequest, info: CallInfo, context: Any) -> Any:
         """Disables, enables, promotes, demotes, deletes, or changes quota."""
-        principal = await self._services.account(info, ROLE_ADMIN)
-        account = await accounts.manage(self._services, principal, request)
-        return admin_pb2.ManageAccountResponse(account=account)
+        params = {"id": request.id, "mode": request.mode[:32], "value": request.value}
+        async with self._admin(info, f"user.{request.action[:32]}", **params) as principal:
+            account = await accounts.manage(self._services, principal, request)
+            return admin_pb2.ManageAccountResponse(account=account)
+
+    @guarded_unary
+    async def EraseAccount(self, request: admin_pb2.EraseAccountRequest, info: CallInfo, context: Any) -> Any:
+        """Erases an account."""
+        async with self._admin(info, "user.erase", id=request.id) as principal:
+            await accounts.erase(self._services, principal, request.id)
+            return admin_pb2.EraseAccountResponse()
+
+    # -- keys ---------------------------------------------------------------------------------
 
     @guarded_unary
     async def ListKeys(self, request: admin_pb2.ListKeysRequest, info: CallInfo, context: Any) -> Any:
         """The caller's keys."""
-        principal = await self._services.account(info)
-        _, size, offset = logs.paging(request.page)
-        rows, total = await self._services.store.keys.list(
-            principal.account.id, request.keyword, request.secret, offset, size
-        )
-        told = await keys.messages(self._services, rows)
-        return admin_pb2.ListKeysResponse(keys=told, page=_page(request, total))
+        return await keys.list_keys(self._services, await self._services.account(info), request)
 
     @guarded_unary
     async def GetKey(self, request: admin_pb2.GetKeyRequest, info: CallInfo, context: Any) -> Any:
@@ -91,42 +110,37 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def UpdateKey(self, request: admin_pb2.UpdateKeyRequest, info: CallInfo, context: Any) -> Any:
         """Changes a key."""
         principal = await self._services.account(info)
-        return admin_pb2.UpdateKeyResponse(
-            key=await keys.update(self._services, principal, request.key, request.status_only)
-        )
+        key = await keys.update(self._services, principal, request.key, request.status_only)
+        return admin_pb2.UpdateKeyResponse(key=key)
 
     @guarded_unary
     async def DeleteKeys(self, request: admin_pb2.DeleteKeysRequest, info: CallInfo, context: Any) -> Any:
         """Deletes keys."""
         principal = await self._services.account(info)
-        count = await self._services.store.keys.delete(list(request.ids)[:1000], principal.account.id)
-        await self._services.state.refresh()
-        return admin_pb2.DeleteKeysResponse(deleted=count)
+        return admin_pb2.DeleteKeysResponse(deleted=await keys.delete(self._services, principal, request.ids))
 
     @guarded_unary
     async def RevealKey(self, request: admin_pb2.RevealKeyRequest, info: CallInfo, context: Any) -> Any:
         """A key's secret."""
         principal = await self._services.account(info)
-        token = await self._services.store.keys.get(request.id, principal.account.id)
-        return admin_pb2.RevealKeyResponse(secret=self._services.store.keys.reveal(token))
+        found = await keys.reveal(self._services, principal, [request.id])
+        if not found:
+            raise RecordNotFound("There is no such key.")
+        return admin_pb2.RevealKeyResponse(secret=found[request.id])
+
+    @guarded_unary
+    async def RevealKeys(self, request: admin_pb2.RevealKeysRequest, info: CallInfo, context: Any) -> Any:
+        """The secrets of some keys."""
+        principal = await self._services.account(info)
+        return admin_pb2.RevealKeysResponse(secrets=await keys.reveal(self._services, principal, request.ids))
+
+    # -- channels -----------------------------------------------------------------------------
 
     @guarded_unary
     async def ListChannels(self, request: admin_pb2.ListChannelsRequest, info: CallInfo, context: Any) -> Any:
         """Channels."""
         await self._services.account(info, ROLE_ADMIN)
-        _, size, offset = logs.paging(request.page)
-        rows, total, counts = await self._services.store.channels.list(
-            request.keyword,
-            request.group,
-            request.model,
-            request.status,
-            request.type,
-            request.id_sort,
-            offset,
-            size,
-        )
-        told = [channels.message(row) for row in rows]
-        return admin_pb2.ListChannelsResponse(channels=told, page=_page(request, total), type_counts=counts)
+        return await channels.list_channels(self._services, request)
 
     @guarded_unary
     async def GetChannel(self, request: admin_pb2.GetChannelRequest, info: CallInfo, context: Any) -> Any:
@@ -138,53 +152,112 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     @guarded_unary
     async def CreateChannels(self, request: admin_pb2.CreateChannelsRequest, info: CallInfo, context: Any) -> Any:
         """New channels."""
-        await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.CreateChannelsResponse(channels=await channels.create(self._services, request))
+        async with self._admin(info, "channel.create", name=request.channel.name[:191]):
+            return admin_pb2.CreateChannelsResponse(channels=await channels.create(self._services, request))
 
     @guarded_unary
     async def UpdateChannel(self, request: admin_pb2.UpdateChannelRequest, info: CallInfo, context: Any) -> Any:
         """Changes a channel."""
-        await self._services.account(info, ROLE_ADMIN)
-        return admin_pb2.UpdateChannelResponse(channel=await channels.update(self._services, request))
+        async with self._admin(info, "channel.update", id=request.channel.id, fields=list(request.fields)[:50]):
+            return admin_pb2.UpdateChannelResponse(channel=await channels.update(self._services, request))
 
     @guarded_unary
     async def DeleteChannels(self, request: admin_pb2.DeleteChannelsRequest, info: CallInfo, context: Any) -> Any:
         """Deletes channels."""
-        await self._services.account(info, ROLE_ADMIN)
-        count = await self._services.store.channels.delete(list(request.ids)[:1000])
-        await self._services.state.refresh()
-        return admin_pb2.DeleteChannelsResponse(deleted=count)
+        async with self._admin(info, "channel.delete", ids=list(request.ids)[:100], disabled=request.disabled):
+            return admin_pb2.DeleteChannelsResponse(deleted=await channels.delete(self._services, request))
+
+    @guarded_unary
+    async def CopyChannel(self, request: admin_pb2.CopyChannelRequest, info: CallInfo, context: Any) -> Any:
+        """A copy of a channel."""
+        async with self._admin(info, "channel.copy", id=request.id):
+            return admin_pb2.CopyChannelResponse(channel=await channels.copy(self._services, request))
+
+    @guarded_unary
+    async def RevealChannel(self, request: admin_pb2.RevealChannelRequest, info: CallInfo, context: Any) -> Any:
+        """The key of a channel."""
+        async with acting(self._services, info, ROLE_ROOT, "channel.key_view", id=request.id):
+            sessions.check_verification(
+                self._services.store.vault.session_key,
+                info.metadata.get("isthmus-session", ""),
+                info.metadata.get("isthmus-verification", ""),
+                int(time.time()),
+            )
+            row = await self._services.store.channels.get(request.id)
+            return admin_pb2.RevealChannelResponse(secret=row.key)
+
+    @guarded_unary
+    async def UpdateTag(self, request: admin_pb2.UpdateTagRequest, info: CallInfo, context: Any) -> Any:
+        """Changes channels by tag, or their tag."""
+        async with self._admin(info, "channel.tag", tag=request.tag[:191], ids=list(request.ids)[:100]):
+            return admin_pb2.UpdateTagResponse(changed=await channels.update_tag(self._services, request))
+
+    @guarded_unary
+    async def ManageChannelKeys(self, request: admin_pb2.ManageChannelKeysRequest, info: CallInfo, context: Any) -> Any:
+        """Single keys of a channel."""
+        if request.action == "get_key_status":
+            await self._services.account(info, ROLE_ADMIN)
+            return await channel_keys.manage(self._services, request)
+        params = {"id": request.id, "key_index": request.key_index}
+        async with self._admin(info, f"channel.{request.action[:32]}", **params):
+            return await channel_keys.manage(self._services, request)
+
+    @guarded_unary
+    async def RebuildIndex(self, request: admin_pb2.RebuildIndexRequest, info: CallInfo, context: Any) -> Any:
+        """The index of channels anew."""
+        async with self._admin(info, "channel.fix"):
+            await self._services.state.rebuild()
+            found = self._services.state.snapshot.channels.values()
+            defect = sum(bool(channel.defect) for channel in found)
+            return admin_pb2.RebuildIndexResponse(usable=len(found) - defect, defect=defect)
 
     @guarded_unary
     async def TestChannel(self, request: admin_pb2.TestChannelRequest, info: CallInfo, context: Any) -> Any:
         """A small request through a channel."""
         await self._services.account(info, ROLE_ADMIN)
-        return await self._services.tester(request.id, request.model, request.stream)
+        return await channels.test(self._services, request)
+
+    # -- options, logs ------------------------------------------------------------------------
 
     @guarded_unary
     async def ListOptions(self, request: admin_pb2.ListOptionsRequest, info: CallInfo, context: Any) -> Any:
         """Options, secrets left out."""
         await self._services.account(info, ROLE_ROOT)
-        raw = self._services.state.snapshot.options.raw
-        return admin_pb2.ListOptionsResponse(
-            options={name: value for name, value in raw.items() if not is_secret(name)}
-        )
+        return admin_pb2.ListOptionsResponse(options=options.told(self._services))
 
     @guarded_unary
     async def SetOptions(self, request: admin_pb2.SetOptionsRequest, info: CallInfo, context: Any) -> Any:
         """Sets options, all or none."""
-        await self._services.account(info, ROLE_ROOT)
-        for name, value in request.options.items():
-            validate(name, value)
-        await self._services.store.options.set_many(request.options)
-        await self._services.state.refresh()
-        return admin_pb2.SetOptionsResponse()
+        names = sorted(name[:191] for name in request.options)[:50]
+        async with acting(self._services, info, ROLE_ROOT, "option.update", names=names):
+            await options.write(self._services, request.options)
+            return admin_pb2.SetOptionsResponse()
+
+    async def _reader(self, info: CallInfo, everybody: bool) -> Principal:
+        """Who reads logs: everybody's are for administrators; a key reads its own."""
+        if everybody:
+            return await self._services.account(info, ROLE_ADMIN)
+        if info.metadata.get("isthmus-session") or info.metadata.get("isthmus-user"):
+            return await self._services.account(info)
+        return await self._services.reading_key(info)
 
     @guarded_unary
     async def ListLogs(self, request: admin_pb2.ListLogsRequest, info: CallInfo, context: Any) -> Any:
         """Logs."""
-        if request.all_accounts:
-            principal = await self._services.account(info, ROLE_ADMIN)
-        else:
-            principal = await self._services.either(info)
+        principal = await self._reader(info, request.all_accounts)
         return await logs.list_logs(self._services, principal, request)
+
+    @guarded_unary
+    async def SumLogs(self, request: admin_pb2.SumLogsRequest, info: CallInfo, context: Any) -> Any:
+        """Sums of logs."""
+        principal = await self._reader(info, request.filter.all_accounts)
+        return await logs.sum_logs(self._services, principal, request.filter)
+
+    @guarded_unary
+    async def DeleteLogs(self, request: admin_pb2.DeleteLogsRequest, info: CallInfo, context: Any) -> Any:
+        """Deletes old lines."""
+        async with acting(self._services, info, ROLE_ROOT, "log.delete", before=request.before):
+            if request.before <= 0:
+                raise InvalidRequest("Before which time (Unix seconds)?", param="target_timestamp")
+            count = await self._services.store.logs.delete_before(request.before)
+            return admin_pb2.DeleteLogsResponse(deleted=count)

@@ -7,9 +7,9 @@ from typing import Any
 from isthmus.v1 import billing_pb2, billing_pb2_grpc, common_pb2
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import logs
+from core.manage import logs, usage
 from core.services.context import Services
-from core.state.types import ROLE_ADMIN
+from core.state.types import ROLE_ADMIN, ROLE_USER
 
 # ruff: noqa: N802 - the proto's names
 
@@ -65,17 +65,10 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
     @guarded_unary
     async def GetKeyUsage(self, request: billing_pb2.GetKeyUsageRequest, info: CallInfo, context: Any) -> Any:
         """What the caller's key used."""
-        principal = await self._services.key(info)
-        assert principal.key is not None
-        token = await self._services.store.keys.get(principal.key.id)
-        purse = await self._services.ledger.purse(token.purse_id)
-        left = purse.available + purse.leased
-        return billing_pb2.GetKeyUsageResponse(
-            name=token.name,
-            granted=left + token.used_quota,
-            used=token.used_quota,
-            available=left,
-            unlimited=token.unlimited_quota,
-            expires_at=token.expired_time,
-            models=sorted(principal.key.models or ()),
-        )
+        return await usage.by_key(self._services, await self._services.reading_key(info))
+
+    @guarded_unary
+    async def SumUsage(self, request: billing_pb2.SumUsageRequest, info: CallInfo, context: Any) -> Any:
+        """Sums of usage."""
+        principal = await self._services.account(info, ROLE_ADMIN if request.all_accounts else ROLE_USER)
+        return billing_pb2.SumUsageResponse(sums=await usage.sums(self._services, principal, request))

@@ -14,6 +14,7 @@ from core.manage.throttle import Throttle
 from core.pipeline.authenticate import (
     authenticate_account,
     authenticate_key,
+    read_only_key,
     require_role,
     try_authenticate_key,
 )
@@ -22,7 +23,7 @@ from core.state.state import State
 from core.state.types import ROLE_USER, Principal
 from core.store.store import Store
 
-Tester = Callable[[int, str, bool], Awaitable[admin_pb2.TestChannelResponse]]
+Tester = Callable[[int, str, bool, str], Awaitable[admin_pb2.TestChannelResponse]]
 
 
 @dataclass(slots=True)
@@ -47,6 +48,10 @@ class Services:
         """The holder of an API key."""
         now = time.time()
         return try_authenticate_key(info, self.state, now) or await authenticate_key(info, self.state, now)
+
+    async def reading_key(self, info: CallInfo) -> Principal:
+        """The holder of an API key, be it disabled, expired or exhausted; only to read what it used."""
+        return await read_only_key(info, self.state)
 
     async def either(self, info: CallInfo) -> Principal:
         """A signed-in account, or the holder of a key."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,10 @@ DEFAULTS: Mapping[str, str] = {
     "EmailVerificationEnabled": "false", "SystemName": "Isthmus", "Logo": "", "Footer": "", "Notice": "", "About": "",
     "HomePageContent": "", "ServerAddress": "", "TopUpLink": "", "ChatLink": "", "ChatLink2": "",
     "DemoSiteEnabled": "false", "SelfUseModeEnabled": "false", "DefaultCollapseSidebar": "false",
-    "HeaderNavModules": "", "SidebarModulesAdmin": "", "general_setting.docs_link": "",
+    "HeaderNavModules": "", "SidebarModulesAdmin": "", "general_setting.docs_link": "", "Chats": "[]",
+    "legal.user_agreement": "", "legal.privacy_policy": "", "general_setting.quota_display_type": "USD",
+    "general_setting.custom_currency_symbol": "¤", "general_setting.custom_currency_exchange_rate": "1",
+    "DataExportDefaultTime": "hour",
     "QuotaForNewUser": "0", "QuotaForInviter": "0", "QuotaForInvitee": "0", "QuotaRemindThreshold": "1000",
     "PreConsumedQuota": "500", "QuotaPerUnit": "500000", "DisplayInCurrencyEnabled": "true",
     "DisplayTokenStatEnabled": "true", "Price": "7.3", "USDExchangeRate": "7.3", "MinTopUp": "1",
@@ -50,6 +54,20 @@ DEFAULTS: Mapping[str, str] = {
 """Every option this version reads or shows, with its default as text; price maps: empty means the built-in table."""
 
 JSON_MOST = 4 << 20
+TEXT_MOST = 1 << 20
+NUMBER_MOST = 1 << 53
+"""What JSON numbers hold exactly."""
+RATIO_MOST = 1_000_000_000
+JSON_LISTS = frozenset({"AutoGroups", "Chats"})
+NESTED = frozenset({"GroupGroupRatio", "group_ratio_setting.group_special_usable_group"})
+"""Maps of maps."""
+POSITIVE = frozenset(
+    {"Price", "USDExchangeRate", "QuotaPerUnit", "general_setting.custom_currency_exchange_rate", "MinTopUp"}
+)
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "general_setting.quota_display_type": ("USD", "CNY", "TOKENS", "CUSTOM"),
+    "DataExportDefaultTime": ("hour", "day", "week"),
+}
 
 PUBLIC = frozenset(
     {
@@ -57,7 +75,9 @@ PUBLIC = frozenset(
         "ChatLink", "ChatLink2", "DemoSiteEnabled", "SelfUseModeEnabled", "DefaultCollapseSidebar",
         "HeaderNavModules", "SidebarModulesAdmin", "general_setting.docs_link", "QuotaPerUnit", "Price",
         "USDExchangeRate", "DisplayInCurrencyEnabled", "PasswordLoginEnabled", "PasswordRegisterEnabled",
-        "RegisterEnabled", "EmailVerificationEnabled", "DefaultUseAutoGroup",
+        "RegisterEnabled", "EmailVerificationEnabled", "DefaultUseAutoGroup", "Chats", "legal.user_agreement",
+        "legal.privacy_policy", "general_setting.quota_display_type", "general_setting.custom_currency_symbol",
+        "general_setting.custom_currency_exchange_rate", "DataExportEnabled", "DataExportDefaultTime", "MinTopUp",
     }
 )  # fmt: skip
 """Options that anyone may read."""
@@ -87,30 +107,68 @@ def validate(name: str, value: str) -> None:
     """Raises InvalidRequest where a value does not fit its option; unknown options are refused."""
     if name not in DEFAULTS:
         raise InvalidRequest(f"There is no option {name}.", param="key")
-    default = DEFAULTS[name]
     try:
-        if default in (TRUE, FALSE):
-            if value not in (TRUE, FALSE):
-                raise ValueError("true or false is wanted")
-        elif name in JSON_MAPS:
-            if len(value) > JSON_MOST:
-                raise ValueError(f"more than {JSON_MOST} characters")
-            parsed = json.loads(value or "{}")
-            if not isinstance(parsed, dict):
-                raise ValueError("a JSON object is wanted")
-            if (name.endswith("Ratio") and name != "GroupGroupRatio") or name == "ModelPrice":
-                for entry, number in parsed.items():
-                    if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
-                        raise ValueError(f"{entry} needs a number of 0 or more")
-        elif name == "AutoGroups":
-            if not isinstance(json.loads(value), list):
-                raise ValueError("a JSON array is wanted")
-        elif name.endswith("StatusCodes"):
-            status_set(value)
-        elif default.isdecimal() and int(value) < 0:
-            raise ValueError("a number of 0 or more is wanted")
+        _check(name, DEFAULTS[name], value)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{name}: {error}", param="value") from error
+
+
+def _check(name: str, default: str, value: str) -> None:
+    """Raises ValueError with what is wrong."""
+    if len(value) > (JSON_MOST if name in JSON_MAPS else TEXT_MOST):
+        raise ValueError(f"more than {JSON_MOST if name in JSON_MAPS else TEXT_MOST} characters")
+    if default in (TRUE, FALSE):
+        if value not in (TRUE, FALSE):
+            raise ValueError("true or false is wanted")
+    elif name in JSON_MAPS:
+        _check_map(name, value)
+    elif name in JSON_LISTS:
+        if not isinstance(_json(value or "[]"), list):
+            raise ValueError("a JSON array is wanted")
+    elif name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"one of {', '.join(CHOICES[name])} is wanted")
+    elif name.endswith("StatusCodes"):
+        status_set(value)
+    elif name in POSITIVE:
+        if not (number := float(value)) > 0 or math.isinf(number):
+            raise ValueError("a number above 0 is wanted")
+    elif default.isdecimal() and not (value.isdecimal() and int(value) <= NUMBER_MOST):
+        raise ValueError(f"a whole number from 0 to {NUMBER_MOST} is wanted")
+
+
+def _json(value: str) -> Any:
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(value, parse_constant=refuse)
+
+
+def _check_map(name: str, value: str) -> None:
+    """The JSON object of a map. Raises ValueError."""
+    parsed = _json(value or "{}")
+    if not isinstance(parsed, dict):
+        raise ValueError("a JSON object is wanted")
+    for entry, held in parsed.items():
+        if name in NESTED:
+            if not isinstance(held, dict):
+                raise ValueError(f"{entry} needs an object")
+            if name == "GroupGroupRatio":
+                for group, ratio in held.items():
+                    _ratio(f"{entry}.{group}", ratio)
+        elif name == "ModelRequestRateLimitGroup":
+            pair = held if isinstance(held, list) and len(held) == 2 else []
+            if not pair or any(type(count) is not int for count in pair) or pair[0] < 0 or pair[1] < 1:
+                raise ValueError(f"{entry} needs [requests of 0 or more, successes of 1 or more]")
+        elif name.endswith("Ratio") or name == "ModelPrice":
+            _ratio(entry, held)
+        elif not isinstance(held, str):
+            raise ValueError(f"{entry} needs a text")
+
+
+def _ratio(entry: str, number: Any) -> None:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= RATIO_MOST:
+        raise ValueError(f"{entry} needs a number from 0 to {RATIO_MOST}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,11 @@ class State:
         self._misses.clear()
         self._by_key.clear()
 
+    async def rebuild(self) -> None:
+        """Builds the snapshot anew, whatever the feed says."""
+        async with self._lock:
+            await self._rebuild()
+
     async def _rebuild(self) -> None:
         rows = await self._store.channels.all()
         options = await self._store.options.all()

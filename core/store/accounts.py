@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from isthmus.v1 import billing_pb2
-from peewee import IntegrityError
+from peewee import IntegrityError, fn
 
 from core.errors import Conflict, RecordNotFound
 from core.ledger import purses
@@ -17,6 +18,8 @@ from core.store.models import Setup, Token, User
 from core.store.secrets import Vault
 
 LIST_MOST = 100
+ERASED = 0
+"""The role of a row whose account was erased: it only keeps the id from being given again (SQLite would)."""
 
 
 class Accounts:
@@ -98,12 +101,26 @@ class Accounts:
         await self.update(account_id, access_token_hash=self._vault.digest(token))
 
     async def list(
-        self, keyword: str = "", group: str = "", offset: int = 0, limit: int = 10
+        self,
+        keyword: str = "",
+        group: str = "",
+        offset: int = 0,
+        limit: int = 10,
+        *,
+        role: int = 0,
+        status: int = 0,
+        deleted: bool | None = False,
     ) -> tuple[list[User], int]:
-        """Accounts, newest first, and how many there are in all."""
+        """Accounts, newest first, and how many there are in all. deleted None: with them; erased ones never."""
 
         def run() -> tuple[list[User], int]:
-            query = User.select().where(User.deleted_at == 0)
+            query = User.select().where(User.role != ERASED)
+            if deleted is not None:
+                query = query.where((User.deleted_at != 0) if deleted else (User.deleted_at == 0))
+            if role:
+                query = query.where(User.role == role)
+            if status:
+                query = query.where(User.status == status)
             if group:
                 query = query.where(User.group == group)
             if keyword:
@@ -144,6 +161,50 @@ class Accounts:
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)
+
+    async def erase(self, account_id: int) -> None:
+        """Name, mail, password, token and notes go, the keys end; the row stays, so that its id is never reused."""
+
+        def run() -> None:
+            now = int(time.time())
+            gone = {
+                "username": f"erased_{account_id}_{secrets.token_hex(8)}", "password": "", "display_name": "",
+                "email": "", "access_token_hash": None, "setting": "", "remark": "", "role": ERASED, "status": 2,
+            }  # fmt: skip
+            if not User.update(deleted_at=now, **gone).where(User.id == account_id, User.role != ERASED).execute():
+                raise RecordNotFound("There is no such account.")
+            Token.update(deleted_at=now).where(Token.user_id == account_id, Token.deleted_at == 0).execute()
+            changes.note(self._database, changes.ACCOUNT, account_id)
+
+        await self._database.write(run)
+
+    async def any(self, account_id: int) -> User:
+        """By id, deleted ones too. Raises RecordNotFound."""
+        user = await self._database.read(
+            lambda: User.select().where(User.id == account_id, User.role != ERASED).first()
+        )
+        if user is None:
+            raise RecordNotFound("There is no such account.")
+        return user
+
+    async def invited(self, ids: Sequence[int]) -> dict[int, int]:
+        """How many accounts each of these invited."""
+
+        def run() -> dict[int, int]:
+            query: Any = (
+                User.select(User.inviter_id, fn.COUNT(User.id))
+                .where(User.inviter_id.in_(list(ids)))
+                .group_by(User.inviter_id)
+            )
+            return {int(row[0]): int(row[1]) for row in query.tuples()}
+
+        return await self._database.read(run)
+
+    async def by_invitation(self, code: str) -> User | None:
+        """Whose invitation code it is."""
+        return await self._database.read(
+            lambda: User.select().where(User.aff_code == code, User.deleted_at == 0).first()
+        )
 
     async def _one(self, condition: Any) -> User:
         user = await self._database.read(lambda: User.select().where(condition, User.deleted_at == 0).first())

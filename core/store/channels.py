@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from peewee import fn
 
 from core.errors import RecordNotFound
 from core.store import changes
@@ -14,6 +17,10 @@ from core.store.models import Channel
 from core.store.secrets import Vault
 
 LIST_MOST = 100
+SORTABLE = {
+    name: getattr(Channel, name) for name in ("id", "name", "priority", "balance", "response_time", "test_time")
+}
+"""What a list may be sorted by."""
 ENABLED = 1
 DISABLED_BY_HAND = 2
 
@@ -29,6 +36,10 @@ def split_keys(text: str) -> list[str]:
         if isinstance(items, list):
             return [item if isinstance(item, str) else json.dumps(item) for item in items]
     return [line.strip() for line in stripped.splitlines() if line.strip()]
+
+
+Change = Callable[[list[str], dict[str, Any]], int]
+"""Alters the keys of a channel and its channel_info in place."""
 
 
 class Channels:
@@ -73,16 +84,23 @@ class Channels:
         model: str = "",
         status: int = 0,
         kind: int = 0,
-        id_sort: bool = False,
         offset: int = 0,
         limit: int = 10,
+        *,
+        sort_by: str = "priority",
+        ascending: bool = False,
+        by_tag: bool = False,
+        among: Sequence[int] = (),
     ) -> tuple[list[Channel], int, dict[int, int]]:
-        """Channels, highest priority first; how many in all; how many by type."""
+        """Channels, highest priority first; how many in all; how many by type.
+
+        status -1: disabled ones. by_tag: pages and total count tags. among: ids that match the keyword, too.
+        """
 
         def run() -> tuple[list[Channel], int, dict[int, int]]:
             query = Channel.select()
             if keyword:
-                match = Channel.name.contains(keyword) | Channel.base_url.contains(keyword)
+                match = Channel.name.contains(keyword) | Channel.base_url.contains(keyword) | Channel.id.in_(among)
                 if keyword.isdecimal() and len(keyword) < 18:
                     match |= Channel.id == int(keyword)
                 query = query.where(match)
@@ -95,18 +113,65 @@ class Channels:
                         | column.contains("," + wanted + ",")
                     )
             if status:
-                query = query.where(Channel.status == status)
-            counts: dict[int, int] = {}
-            for row in query.select(Channel.type):
-                counts[row.type] = counts.get(row.type, 0) + 1
+                query = query.where(Channel.status == status if status > 0 else Channel.status != ENABLED)
+            counted: Any = query.select(Channel.type, fn.COUNT(Channel.id)).group_by(Channel.type).tuples()
+            counts: dict[int, int] = dict(counted)
             if kind:
                 query = query.where(Channel.type == kind)
-            order = (Channel.id.desc(),) if id_sort else (Channel.priority.desc(), Channel.id.desc())
+            column = SORTABLE.get(sort_by, Channel.priority)
+            order = [column.asc() if ascending else column.desc(), Channel.id.desc()]
+            if by_tag:
+                tags = query.select(Channel.tag).where(Channel.tag != "").distinct()
+                shown = tags.order_by(Channel.tag).offset(offset).limit(min(limit, LIST_MOST))
+                names = [row.tag for row in shown]
+                rows = Channel.select().where(Channel.tag.in_(names)).order_by(Channel.tag, *order)
+                return list(rows), tags.count(), counts
             page = query.order_by(*order).offset(offset).limit(min(limit, LIST_MOST))
             return list(page), query.count(), counts
 
         rows, total, counts = await self._database.read(run)
         return [self._open(row) for row in rows], total, counts
+
+    async def holding(self, key: str) -> Sequence[int]:
+        """Ids of channels that hold this very key."""
+        wanted = key.encode()
+        return [
+            row.id
+            for row in await self.all()
+            if any(hmac.compare_digest(held.encode(), wanted) for held in split_keys(row.key))
+        ]
+
+    async def update_many(self, ids: Sequence[int], tag: str, **fields: Any) -> int:
+        """Writes columns of the channels of these ids, or else of this tag; how many there were."""
+        condition = Channel.id.in_(list(ids)) if ids else Channel.tag == tag
+
+        def run() -> int:
+            found = [row.id for row in Channel.select(Channel.id).where(condition)]
+            if found and fields:
+                Channel.update(**fields).where(Channel.id.in_(found)).execute()
+                for channel_id in found:
+                    changes.note(self._database, changes.CHANNEL, channel_id)
+            return len(found)
+
+        return await self._database.write(run)
+
+    async def tested(self, channel_id: int, milliseconds: int) -> None:
+        """Notes a test; nothing that requests read, so no change."""
+        when = {"test_time": int(time.time()), "response_time": milliseconds}
+        await self._database.write(lambda: Channel.update(**when).where(Channel.id == channel_id).execute())
+
+    async def disabled(self) -> Sequence[int]:
+        """Ids of channels that are disabled, by hand or automatically."""
+        return await self._database.read(
+            lambda: [row.id for row in Channel.select(Channel.id).where(Channel.status != ENABLED)]
+        )
+
+    async def longest_models(self, tag: str) -> str:
+        """The longest list of models among the channels of a tag."""
+        lists = await self._database.read(
+            lambda: [row.models for row in Channel.select(Channel.models).where(Channel.tag == tag)]
+        )
+        return max(lists, key=len, default="")
 
     async def update(self, channel_id: int, **fields: Any) -> Channel:
         """Writes columns; an empty key keeps the old one. Raises RecordNotFound."""
@@ -122,6 +187,29 @@ class Channels:
 
         await self._database.write(run)
         return await self.get(channel_id)
+
+    async def change_keys(self, channel_id: int, change: Change) -> int:
+        """Changes keys and channel_info of a channel in one transaction; what change() returns. Raises RecordNotFound.
+
+        change gets the keys and the parsed channel_info, and alters both in place.
+        """
+
+        def run() -> int:
+            query = Channel.select().where(Channel.id == channel_id)
+            if self._database.kind == "postgres":
+                query = query.for_update()
+            row = query.first()
+            if row is None:
+                raise RecordNotFound("There is no such channel.")
+            keys = split_keys(self._vault.decrypt(row.key) if row.key else "")
+            info = json.loads(row.channel_info or "{}")
+            count = change(keys, info)
+            row.key, row.channel_info = self._vault.encrypt("\n".join(keys)), json.dumps(info)
+            row.save(only=[Channel.key, Channel.channel_info])
+            changes.note(self._database, changes.CHANNEL, channel_id)
+            return count
+
+        return await self._database.write(run)
 
     async def delete(self, ids: Sequence[int]) -> int:
         """Truly; returns how many there were."""

@@ -12,6 +12,7 @@ from core.errors import RecordNotFound
 from core.ledger import purses
 from core.store import changes
 from core.store.database import Database
+from core.store.filters import text_filter
 from core.store.models import Token, User
 from core.store.secrets import Vault
 
@@ -58,6 +59,11 @@ class Keys:
             raise RecordNotFound("There is no such key.")
         return token
 
+    async def many(self, ids: Sequence[int], user_id: int) -> list[Token]:
+        """Those of these ids that are the account's."""
+        condition = Token.id.in_(list(ids)) & (Token.user_id == user_id) & (Token.deleted_at == 0)
+        return await self._database.read(lambda: list(Token.select().where(condition)))
+
     def reveal(self, token: Token) -> str:
         """The secret, without "sk-"."""
         return self._vault.decrypt(token.key)
@@ -84,7 +90,7 @@ class Keys:
         def run() -> tuple[list[Token], int]:
             query = Token.select().where(Token.user_id == user_id, Token.deleted_at == 0)
             if keyword:
-                query = query.where(Token.name.contains(keyword))
+                query = query.where(text_filter(Token.name, keyword, "keyword"))
             if digest:
                 query = query.where(Token.key_hash == digest)
             page = query.order_by(Token.id.desc()).offset(offset).limit(min(limit, LIST_MOST))

@@ -51,7 +51,7 @@ class User(Base):
     access_token_hash = CharField(64, null=True, unique=True)
     group = CharField(64, default="default")
     aff_code = CharField(32, unique=True)
-    inviter_id = BigIntegerField(default=0)
+    inviter_id = BigIntegerField(default=0, index=True)
     setting = TextField(default="")
     remark = CharField(255, default="")
     purse_id = BigIntegerField(default=0)
@@ -180,6 +180,7 @@ class Log(Base):
     request_id = CharField(64, default="", index=True)
     entry = IntegerField(default=0)
     receipt = BlobField(null=True)
+    other = TextField(default="")
 
     class Meta:
         """New API's name and its indexes."""

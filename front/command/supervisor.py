@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.settings import CoreSettings
+from front import limits
 from front.command.configuration import dump
 from front.settings import FrontSettings
 
@@ -101,6 +102,8 @@ class Supervisor:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.socket: socket.socket | None = None
+        self.limits = -1
+        """The table of limits by address that workers share."""
         self.workers: dict[int, Worker] = {}
         self.waiting: dict[int, tuple[float, float]] = {}
         """slot -> (when to start it again, the pause after that)."""
@@ -115,6 +118,7 @@ class Supervisor:
         """Binds and starts every worker; returns when all are ready. Raises StartFailed."""
         if self.plan.with_front:
             self.socket = bind(self.plan.host, self.plan.port)
+            self.limits = limits.shared()
         try:
             for slot in range(self.plan.workers):
                 self._spawn(slot)
@@ -158,6 +162,9 @@ class Supervisor:
         self.stopping = True
         if self.socket is not None:
             self.socket.close()
+        if self.limits >= 0:
+            os.close(self.limits)
+            self.limits = -1
         for worker in self.workers.values():
             with contextlib.suppress(ProcessLookupError):
                 worker.process.terminate()
@@ -177,7 +184,7 @@ class Supervisor:
 
     def _spawn(self, slot: int) -> None:
         reader, writer = os.pipe()
-        fds = [writer] + ([self.socket.fileno()] if self.socket is not None else [])
+        fds = [writer] + ([self.socket.fileno(), self.limits] if self.socket is not None else [])
         process = subprocess.Popen([sys.executable, "-m", "front.command.worker"], stdin=subprocess.PIPE, pass_fds=fds)
         os.close(writer)
         os.set_blocking(reader, False)
@@ -185,6 +192,7 @@ class Supervisor:
             "core": dump(replace(self.plan.core, slot=slot)),
             "front": dump(self.plan.front),
             "socket": self.socket.fileno() if self.socket is not None else -1,
+            "limits": self.limits,
             "ready": writer,
             "core_address": self.plan.core_address,
             "grace": self.plan.grace,

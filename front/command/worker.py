@@ -21,6 +21,7 @@ from front.app import create_app
 from front.command import logs
 from front.command.configuration import load
 from front.connection import Connection
+from front.limits import Limits
 from front.settings import FrontSettings
 
 logger = logging.getLogger("isthmus.worker")
@@ -64,7 +65,7 @@ async def serve(message: dict[str, Any]) -> None:
         if message["socket"] >= 0:
             sock = socket.socket(fileno=message["socket"])
             sock.setblocking(False)
-            app = create_app(channel, front)
+            app = create_app(channel, front, Limits(front, message["limits"]))
             server = await app.create_server(
                 sock=sock, protocol=Connection, return_asyncio_server=True, access_log=False
             )

@@ -1,65 +1,168 @@
-"""What management routes share: the caller's metadata, bodies, New API's reply and its errors."""
+"""What management routes share: the route's row, the caller's metadata, limits, New API's reply and its errors."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import orjson
-from isthmus.v1 import access_pb2_grpc, admin_pb2_grpc, billing_pb2_grpc, common_pb2
+from isthmus.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    admin_pb2_grpc,
+    billing_pb2_grpc,
+    catalog_pb2_grpc,
+    common_pb2,
+)
 from sanic import Request
 from sanic.response import HTTPResponse
 
 from front import call
 from front.body import Gauge, read_body
+from front.dialects import openai_errors
 from front.dialects.strict import load_object
-from front.errors import FrontError, from_rpc
+from front.errors import FrontError, bad, from_rpc
+from front.limits import Limits
+from front.rest.sent import INT64, QUERY_MOST, Sent, query_number
 from front.settings import FrontSettings
 
 COOKIE = "session"
+VERIFICATION_COOKIE = "verification"
 DISCARD_SECONDS = 5.0
 """How long a body that nobody wants may take."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-Work = Callable[[Request], Awaitable[Any]]
+AUTH_VERSION = "864b7076dbcd0a3c01b5520316720ebf"
+"""Header of every authenticated reply, by which New API's console knows the scheme."""
+STATUSES = frozenset({408, 413, 415, 429, 500, 502, 503, 504})
+"""Statuses that are told as they are; other refusals are 200 with success false, as New API's clients expect."""
+REASONS = frozenset(
+    {
+        "SESSION_INVALID", "CROSS_SITE", "SWITCHED_OFF", "VERIFICATION_REQUIRED", "VERIFICATION_EXPIRED",
+        "VERIFICATION_INVALID", "KEY_MISSING", "KEY_UNKNOWN",
+    }
+)  # fmt: skip
+"""Reasons whose status is told, too."""
+JSON = "application/json"
+
+
+class Level(Enum):
+    """Who may ask. The value is the least role, for those that are signed in."""
+
+    PUBLIC = 0
+    VISITOR = -1
+    """Anybody; who is signed in is told more."""
+    KEY = -2
+    """The holder of an API key."""
+    USER = access_pb2.ACCOUNT_ROLE_USER
+    ADMIN = access_pb2.ACCOUNT_ROLE_ADMIN
+    ROOT = access_pb2.ACCOUNT_ROLE_ROOT
 
 
 class Raw:
     """A reply that is not in New API's envelope."""
 
-    def __init__(self, response: HTTPResponse) -> None:
-        self.response = response
+    def __init__(self, body: Any, status: int = 200) -> None:
+        self.response = HTTPResponse(orjson.dumps(body), status, {}, JSON)
+
+
+@dataclass(slots=True)
+class Call:
+    """One management request whose caller is known."""
+
+    m: Manager
+    request: Request
+    who: list[tuple[str, str]]
+    """Metadata for core."""
+    account_id: int = 0
+
+    async def body(self) -> Sent:
+        """The body as a JSON object, small."""
+        return Sent(load_object(await self.m.read(self.request)))
+
+    def text(self, name: str) -> str:
+        """A text of the query."""
+        return str(self.request.args.get(name, "") or "")[:QUERY_MOST]
+
+    def number(self, name: str) -> int:
+        """A number of the query, 0 or more."""
+        return max(0, query_number(self.request.args.get(name)))
+
+    def signed(self, name: str) -> int:
+        """A number of the query."""
+        return query_number(self.request.args.get(name))
+
+    def flag(self, name: str) -> bool:
+        """A switch of the query."""
+        return self.text(name).lower() in ("true", "1")
+
+    def page(self, size: int = 10) -> common_pb2.PageRequest:
+        """`p` and `page_size` (also `ps`, `size`) of the query."""
+        asked = next((found for name in ("page_size", "ps", "size") if (found := self.number(name))), size)
+        return common_pb2.PageRequest(page=min(max(self.number("p"), 1), 1_000_000), page_size=min(asked, 100))
+
+
+Work = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of the table. limit: "", "critical" (by address) or "search" (by account)."""
+
+    method: str
+    path: str
+    level: Level
+    work: Work
+    limit: str = ""
+    openai: bool = False
+    """Errors in OpenAI's envelope instead of New API's."""
 
 
 class Manager:
-    """Stubs and helpers; one a worker."""
+    """Stubs, limits and helpers; one a worker."""
 
-    def __init__(self, channel: Any, settings: FrontSettings) -> None:
+    def __init__(self, channel: Any, settings: FrontSettings, limits: Limits, running: Callable[[], int]) -> None:
         self.settings = settings
+        self.limits = limits
+        self.running = running
+        """Requests in flight."""
         self.access = access_pb2_grpc.AccessServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.billing = billing_pb2_grpc.BillingServiceStub(channel)
+        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
 
-    def caller(self, request: Request) -> list[tuple[str, str]]:
-        """Session cookie, or access token with New-Api-User. Raises FrontError on a cross-site write."""
-        pairs = call.metadata(request, self.settings, request.ctx.request_id, "")
-        session = request.cookies.get(COOKIE, "")
+    # -- who calls ----------------------------------------------------------------------------
+
+    def _nobody(self, request: Request) -> list[tuple[str, str]]:
+        return call.metadata(request, self.settings, request.ctx.request_id, "")
+
+    def _caller(self, request: Request) -> list[tuple[str, str]]:
+        """Session cookie or access token, each with New-Api-User. Raises FrontError, also on a cross-site write."""
+        pairs = self._nobody(request)
+        session = str(request.cookies.get(COOKIE, "") or "")
         token = request.headers.get("authorization", "")
-        named = request.headers.get("new-api-user", "")
-        if named and named.isdecimal():
-            pairs.append(("isthmus-user", named))
+        if not token and not session:
+            raise FrontError(401, "Not signed in.", code="invalid_session", reason="SESSION_INVALID")
+        named = request.headers.get("new-api-user", "").strip()
+        if not (named.isascii() and named.isdecimal() and len(named) < 19):
+            raise FrontError(
+                401, "The header New-Api-User must name your account.", code="invalid_session", reason="SESSION_INVALID"
+            )
+        pairs.append(("isthmus-user", str(int(named))))
         if token:
             pairs.append(("authorization", token if token.isascii() and token.isprintable() else "?"))
-            if not named:
-                raise FrontError(401, "New-Api-User is missing.", code="invalid_session")
-        elif session and session.isascii() and session.isprintable():
-            self._same_site(request)
-            pairs.append(("isthmus-session", session))
-        else:
-            raise FrontError(401, "Not signed in.", code="invalid_session")
+            return pairs
+        self._same_site(request)
+        pairs.append(("isthmus-session", session if session.isascii() and session.isprintable() else "?"))
+        proof = str(request.cookies.get(VERIFICATION_COOKIE, "") or "")
+        if proof and proof.isascii() and proof.isprintable():
+            pairs.append(("isthmus-verification", proof))
         return pairs
 
     @staticmethod
@@ -68,71 +171,101 @@ class Manager:
         if request.method in SAFE_METHODS or not origin:
             return
         if urlsplit(origin).netloc != request.headers.get("host", ""):
-            raise FrontError(403, "The request comes from another site.", code="access_denied")
+            raise FrontError(403, "The request comes from another site.", code="access_denied", reason="CROSS_SITE")
 
-    def key(self, request: Request) -> list[tuple[str, str]]:
-        """Metadata of a call by API key."""
-        return call.metadata(request, self.settings, request.ctx.request_id, call.find_key(request))
+    async def _called(self, request: Request, route: Route) -> Call:
+        """The caller, let in: before any body is read. Raises FrontError, AioRpcError."""
+        if route.level is Level.PUBLIC:
+            return Call(self, request, self._nobody(request))
+        if route.level is Level.KEY:
+            key = call.find_key(request)
+            return Call(self, request, call.metadata(request, self.settings, request.ctx.request_id, key))
+        if route.level is Level.VISITOR:
+            try:
+                return Call(self, request, self._caller(request))
+            except FrontError:
+                return Call(self, request, self._nobody(request))
+        who = self._caller(request)
+        asked = access_pb2.CheckAccountRequest(role=access_pb2.AccountRole.ValueType(route.level.value))
+        found = await self.access.CheckAccount(asked, metadata=who)
+        return Call(self, request, who, found.account_id)
 
-    def nobody(self, request: Request) -> list[tuple[str, str]]:
-        """Metadata of a call by nobody."""
-        return call.metadata(request, self.settings, request.ctx.request_id, "")
+    # -- bodies -------------------------------------------------------------------------------
 
-    async def body(self, request: Request) -> dict[str, Any]:
-        """The body as a JSON object, small."""
+    async def read(self, request: Request) -> bytes:
+        """The body's bytes, few."""
         raw, taken = await read_body(
             request, self.settings.anonymous_body_kb << 10, self.settings.body_seconds, self._gauge
         )
         self._gauge.give(taken)
-        return load_object(raw)
+        return raw
 
     async def _discard(self, request: Request) -> None:
         """Reads what a route did not: a connection with an unread body cannot be used again."""
         if request.stream is not None and request.method in ("POST", "PUT", "DELETE", "PATCH"):
             with contextlib.suppress(FrontError):
-                await read_body(request, self.settings.anonymous_body_kb << 10, DISCARD_SECONDS, self._gauge)
+                _, taken = await read_body(request, self.settings.anonymous_body_kb << 10, DISCARD_SECONDS, self._gauge)
+                self._gauge.give(taken)
 
-    def route(self, work: Work) -> Callable[..., Awaitable[HTTPResponse]]:
-        """A handler: what work returns becomes `data`; refusals become `success: false`."""
+    # -- replies ------------------------------------------------------------------------------
 
-        async def handler(request: Request, **path: Any) -> HTTPResponse:
+    def _limited(self, request: Request, rule: str, client: str) -> HTTPResponse | None:
+        """429 with an empty body where the client asks too often."""
+        wait = self.limits.admit(rule, client, time.monotonic())
+        if not wait:
+            return None
+        return HTTPResponse(b"", 429, call.stamp({"Retry-After": str(int(wait) + 1)}, request.ctx.request_id))
+
+    async def _answer(self, request: Request, route: Route, path: dict[str, Any]) -> HTTPResponse:
+        for name, value in path.items():
+            if isinstance(value, int) and not 0 < value <= INT64:
+                raise bad(f"There is no {name.removesuffix('_id')} with this id.", "id")
+        address = call.client_address(request, self.settings)
+        if refused := self._limited(request, "api", address):
+            return refused
+        if route.limit == "critical" and (refused := self._limited(request, "critical", address)):
+            return refused
+        asked = await self._called(request, route)
+        if route.limit == "search" and (refused := self._limited(request, "search", str(asked.account_id))):
+            return refused
+        data = await route.work(asked, **path)
+        if isinstance(data, Raw):
+            response = data.response
+        else:
+            body = {"success": True, "message": "", "data": data}
+            response = HTTPResponse(orjson.dumps(body), 200, {}, JSON)
+        if asked.account_id:
+            response.headers["Auth-Version"] = AUTH_VERSION
+        return response
+
+    def handler(self, route: Route) -> Callable[..., Awaitable[HTTPResponse]]:
+        """What work returns becomes `data`; refusals become `success: false`."""
+
+        async def handle(request: Request, **path: Any) -> HTTPResponse:
             request_id = request.ctx.request_id
-            status = 200
             try:
-                data = await work(request, **path)
-                if isinstance(data, Raw):
-                    data.response.headers.update(call.stamp({}, request_id))
-                    return data.response
-                body = {"success": True, "message": "", "data": data}
+                response = await self._answer(request, route, path)
             except (FrontError, grpc.aio.AioRpcError) as problem:
                 error = from_rpc(problem) if isinstance(problem, grpc.aio.AioRpcError) else problem
-                # New API tells refusals with status 200, but for callers it does not know or let in.
-                status = error.status if error.status in (401, 403, 413, 429, 500, 503) else 200
-                body = {"success": False, "message": f"{error.message} (request id: {request_id})"}
+                response = refused(error, request_id, route)
             finally:
                 await self._discard(request)
-            return HTTPResponse(orjson.dumps(body), status, call.stamp({}, request_id), "application/json")
+            call.stamp(response.headers, request_id)  # type: ignore[arg-type]
+            return response
 
-        handler.__name__ = getattr(work, "__name__", "route")
-        return handler
-
-
-def page(request: Request) -> common_pb2.PageRequest:
-    """`p` and `page_size` of the query."""
-    return common_pb2.PageRequest(
-        page=number(request, "p") or 1, page_size=min(number(request, "page_size") or 10, 100)
-    )
+        handle.__name__ = getattr(route.work, "__name__", "route")
+        return handle
 
 
-def number(request: Request, name: str) -> int:
-    """An integer of the query; 0 where there is none."""
-    text = str(request.args.get(name, "0") or "0")
-    return int(text) if text.isdecimal() and len(text) < 18 else 0
-
-
-def text(request: Request, name: str) -> str:
-    """A text of the query."""
-    return str(request.args.get(name, "") or "")[:255]
+def refused(error: FrontError, request_id: str, route: Route) -> HTTPResponse:
+    """A refusal in the route's envelope; which statuses are told: STATUSES, REASONS."""
+    if route.openai:
+        return HTTPResponse(openai_errors.body(error, request_id), error.status, {}, JSON)
+    told = error.status in STATUSES or error.reason in REASONS or (route.level is Level.KEY and error.status == 403)
+    body: dict[str, Any] = {"success": False, "message": f"{error.message} (request id: {request_id})"}
+    if error.reason.startswith("VERIFICATION_"):
+        body["code"] = error.reason
+    return HTTPResponse(orjson.dumps(body), error.status if told else 200, {}, JSON)
 
 
 def items(info: common_pb2.PageInfo, rows: list[Any]) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
 from typing import Any
 
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2
+from isthmus.v1 import access_pb2, admin_pb2
 
-from front.errors import bad
+from front.rest.sent import INT32, INT64, Sent
 
 
 def account(found: access_pb2.Account) -> dict[str, Any]:
@@ -32,7 +32,18 @@ def account(found: access_pb2.Account) -> dict[str, Any]:
         "remark": found.remark,
         "created_at": found.created_at,
         "last_login_at": found.last_login_at,
+        "DeletedAt": when(found.deleted_at),
     }
+
+
+def user(found: access_pb2.Account) -> dict[str, Any]:
+    """A user as administrators see it; what New API writes empty is empty."""
+    return {**account(found), "password": "", "original_password": "", "verification_code": ""}
+
+
+def when(seconds: int) -> str | None:
+    """RFC 3339, or null for never."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else None
 
 
 def key(found: admin_pb2.ApiKey) -> dict[str, Any]:
@@ -54,33 +65,30 @@ def key(found: admin_pb2.ApiKey) -> dict[str, Any]:
         "allow_ips": "\n".join(found.allowed_networks),
         "group": found.group,
         "cross_group_retry": found.cross_group_retry,
+        "DeletedAt": None,
     }
 
 
-def _of(body: dict[str, Any], name: str, kind: type, default: Any) -> Any:
-    value = body.get(name, default)
-    if value is None:
-        return default
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise bad(f"{name} has the wrong type.", name)
-    return value
-
-
-def to_key(body: dict[str, Any]) -> admin_pb2.ApiKey:
-    """A token as it is sent. Raises FrontError 400."""
+def to_key(body: Sent) -> admin_pb2.ApiKey:
+    """A token as it is sent: the members a client may set, no others. Raises FrontError 400."""
     return admin_pb2.ApiKey(
-        id=_of(body, "id", int, 0),
-        name=_of(body, "name", str, ""),
-        status=_of(body, "status", int, 0),
-        expires_at=_of(body, "expired_time", int, -1),
-        remaining_quota=_of(body, "remain_quota", int, 0),
-        unlimited_quota=_of(body, "unlimited_quota", bool, False),
-        model_limits_enabled=_of(body, "model_limits_enabled", bool, False),
-        models=[name.strip() for name in _of(body, "model_limits", str, "").split(",") if name.strip()],
-        allowed_networks=_of(body, "allow_ips", str, "").replace(",", "\n").split(),
-        group=_of(body, "group", str, ""),
-        cross_group_retry=_of(body, "cross_group_retry", bool, False),
+        id=body.number("id"),
+        name=body.text("name"),
+        status=body.number("status", 0, INT32),
+        expires_at=body.number("expired_time", -1),
+        remaining_quota=body.number("remain_quota"),
+        unlimited_quota=body.flag("unlimited_quota"),
+        model_limits_enabled=body.flag("model_limits_enabled"),
+        models=names(body.text("model_limits")),
+        allowed_networks=body.text("allow_ips").replace(",", "\n").split(),
+        group=body.text("group"),
+        cross_group_retry=body.flag("cross_group_retry"),
     )
+
+
+def names(text: str) -> list[str]:
+    """A comma list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 CHANNEL_TEXTS = {
@@ -90,34 +98,49 @@ CHANNEL_TEXTS = {
     "other": "other", "openai_organization": "organization", "test_model": "test_model", "tag": "tag",
     "remark": "remark",
 }  # fmt: skip
-CHANNEL_NUMBERS = {"id": "id", "type": "type", "status": "status", "priority": "priority", "weight": "weight"}
+CHANNEL_NUMBERS = {
+    "id": ("id", INT64), "type": ("type", INT32), "status": ("status", INT32), "priority": ("priority", INT64),
+    "weight": ("weight", INT64),
+}  # fmt: skip
+CHANNEL_LISTS = {"models": "models", "group": "groups"}
+KEPT_WHEN_EMPTY = frozenset({"key", "models", "group", "name", "status", "settings", "type"})
+"""Members of an update that leave the value where they are empty or 0; the others are written."""
 
 
-def to_channel(body: dict[str, Any]) -> tuple[admin_pb2.Channel, list[str]]:
-    """A channel as it is sent, and the names of the fields that were. Raises FrontError 400."""
-    found = admin_pb2.Channel(status=1, auto_ban=True)
+def to_channel(body: Sent, *, update: bool = False) -> tuple[admin_pb2.Channel, list[str]]:
+    """A channel as it is sent, and the names of the fields to write. Raises FrontError 400.
+
+    Figures (balance, used quota, times) and channel_info are never taken from a client.
+    """
+    found = admin_pb2.Channel(status=0 if update else 1, auto_ban=True)
     sent = []
-    for table, kind, empty in ((CHANNEL_TEXTS, str, ""), (CHANNEL_NUMBERS, int, 0)):
-        for name, field in table.items():
-            if body.get(name) is not None:
-                setattr(found, field, _of(body, name, kind, empty))
-                sent.append(field)
-    for name, field in (("models", "models"), ("group", "groups")):
-        if name in body:
-            getattr(found, field).extend(
-                piece.strip() for piece in _of(body, name, str, "").split(",") if piece.strip()
-            )
-            sent.append(field)
-    if body.get("auto_ban") is not None:
-        found.auto_ban = bool(_of(body, "auto_ban", int, 1))
-        sent.append("auto_ban")
+
+    def write(name: str, field: str, value: Any) -> None:
+        if not body.has(name) or (update and not value and name in KEPT_WHEN_EMPTY):
+            return
+        if isinstance(value, list):
+            getattr(found, field).extend(value)
+        else:
+            setattr(found, field, value)
+        sent.append(field)
+
+    for name, field in CHANNEL_TEXTS.items():
+        write(name, field, body.text(name))
+    for name, (field, most) in CHANNEL_NUMBERS.items():
+        write(name, field, body.number(name, 0, most))
+    for name, field in CHANNEL_LISTS.items():
+        write(name, field, names(body.text(name)))
+    write("auto_ban", "auto_ban", bool(body.number("auto_ban", 1)))
+    found.multi_key_mode = body.text("multi_key_mode")
+    if found.multi_key_mode:
+        sent.append("multi_key_mode")
     return found, [field for field in sent if field != "id"]
 
 
 def channel(found: admin_pb2.Channel) -> dict[str, Any]:
     """A channel; its key is not told."""
     shown = {name: getattr(found, field) for name, field in CHANNEL_TEXTS.items() if field != "secret"}
-    shown.update({name: getattr(found, field) for name, field in CHANNEL_NUMBERS.items()})
+    shown.update({name: getattr(found, field) for name, (field, _) in CHANNEL_NUMBERS.items()})
     return {
         **shown,
         "key": "",
@@ -137,66 +160,3 @@ def channel(found: admin_pb2.Channel) -> dict[str, Any]:
             "multi_key_status_list": {str(state.index): state.status for state in found.key_states},
         },
     }
-
-
-def log(entry: admin_pb2.LogEntry, admin: bool) -> dict[str, Any]:
-    """A line of the log; requests carry their receipt in `other`."""
-    held = entry.receipt
-    last = held.attempts[-1] if held.attempts else billing_pb2.Attempt()
-    return {
-        "id": entry.id,
-        "user_id": entry.account_id,
-        "created_at": entry.created_at,
-        "type": entry.type,
-        "content": entry.content or held.formula,
-        "username": entry.username,
-        "token_name": held.key_name,
-        "model_name": held.model,
-        "quota": held.quota,
-        "prompt_tokens": held.usage.input_tokens,
-        "completion_tokens": held.usage.output_tokens,
-        "use_time": held.duration_ms // 1000,
-        "is_stream": held.stream,
-        "channel": last.channel_id if admin else 0,
-        "channel_name": last.channel_name if admin else "",
-        "token_id": held.key_id,
-        "group": held.group,
-        "ip": held.client_address,
-        "request_id": held.request_id,
-        "upstream_request_id": last.upstream_request_id if admin else "",
-        "other": json.dumps(_other(held, admin)) if held.request_id else "",
-    }
-
-
-def _other(held: billing_pb2.Receipt, admin: bool) -> dict[str, Any]:
-    """New API's `other`, and the receipt's own figures."""
-    factors = held.factors
-    prices = [line.ratio for line in held.lines if line.item == "per_call"]
-    other: dict[str, Any] = {
-        "model_ratio": float(factors.get("model_ratio", "0")),
-        "group_ratio": float(factors.get("group_ratio", "1")),
-        "user_group_ratio": -1,
-        "completion_ratio": float(factors.get("completion_ratio", "0")),
-        "model_price": float(prices[0]) if prices else -1,
-        "cache_tokens": held.usage.cached_tokens,
-        "cache_ratio": float(factors.get("cache_ratio", "0")),
-        "frt": held.first_byte_ms,
-        "request_path": held.path,
-        "receipt": {
-            "formula": held.formula,
-            "quota": held.quota,
-            "unbilled": held.unbilled,
-            "reserved": held.reserved,
-            "ending": billing_pb2.Ending.Name(held.ending),
-            "lines": [
-                {"item": line.item, "quantity": line.quantity, "ratio": line.ratio, "source": line.source,
-                 "amount": line.amount}
-                for line in held.lines
-            ],
-        },
-    }  # fmt: skip
-    if held.HasField("fault"):
-        other.update(error_code=held.fault.reason, status_code=held.fault.http_status)
-    if admin:
-        other["admin_info"] = {"use_channel": [str(attempt.channel_id) for attempt in held.attempts]}
-    return other

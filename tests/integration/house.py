@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 PASSWORD = "correct-horse-7"
 START_SECONDS = 30.0
+NO_LIMITS = {f"{name}_RATE_LIMIT_ENABLE": "false" for name in ("GLOBAL_API", "GLOBAL_WEB", "CRITICAL", "SEARCH")}
+"""All tests come from one address."""
 
 
 def free_port() -> int:
@@ -271,7 +273,7 @@ def house(
             "front.command.main", "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc_port),
             "--workers", str(workers), "--data", str(data), "--log-level", level, "--grace", str(grace),
         ]  # fmt: skip
-        gateway = stack.enter_context(process(*arguments, environ=environ, log=log))
+        gateway = stack.enter_context(process(*arguments, environ={**NO_LIMITS, **(environ or {})}, log=log))
         base = f"http://127.0.0.1:{port}"
         wait_for(base + "/api/status", gateway)
         made = House(base, f"127.0.0.1:{grpc_port}", sandbox, data, gateway, workers=workers)

@@ -1,0 +1,49 @@
+"""Options: what is told of them, and how they are set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from core.errors import InvalidRequest
+from core.manage import fields
+from core.pricing.tables import MAPS, PriceTables, completion_rule
+from core.services.context import Services
+from core.state.options import is_secret, validate
+
+COMPLETION_META = "CompletionRatioMeta"
+"""A made-up option, read only: model -> {ratio, locked} (New API)."""
+AT_ONCE_MOST = 200
+
+
+def told(services: Services) -> dict[str, str]:
+    """Every option that is no secret; price tables nobody saved are the built-in ones, written out."""
+    snapshot = services.state.snapshot
+    found = {name: value for name, value in snapshot.options.raw.items() if not is_secret(name)}
+    for name in MAPS:
+        if not found.get(name):
+            found[name] = json.dumps({model: float(figure) for model, figure in snapshot.prices.maps[name].items()})
+    found[COMPLETION_META] = json.dumps(_completion(snapshot.prices))
+    return found
+
+
+def _completion(prices: PriceTables) -> dict[str, dict[str, float | bool]]:
+    names = {name for table in ("ModelRatio", "ModelPrice", "CompletionRatio") for name in prices.maps[table]}
+    found: dict[str, dict[str, float | bool]] = {}
+    for name in sorted(names):
+        rates = prices.rates(name, "", "")
+        known = completion_rule(name)
+        if rates is not None:
+            found[name] = {"ratio": float(rates.completion_ratio), "locked": bool(known and known[1])}
+    return found
+
+
+async def write(services: Services, values: Mapping[str, str]) -> None:
+    """Sets options, all or none. Raises InvalidRequest, which says what is wrong."""
+    if not 1 <= len(values) <= AT_ONCE_MOST:
+        raise InvalidRequest(f"1 to {AT_ONCE_MOST} options at once.", param="key")
+    for name, value in values.items():
+        fields.text(value, "value", len(value))
+        validate(name, value)
+    await services.store.options.set_many(values)
+    await services.state.refresh()

@@ -1,0 +1,195 @@
+"""What people do with their own account: the first administrator, registration, sign-in, changes, its end."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+import time
+from typing import Any
+
+from isthmus.v1 import access_pb2
+
+from core.errors import InvalidRequest, RoleTooLow, SessionInvalid
+from core.link.call import CallInfo
+from core.manage import fields, keys, sessions, settings
+from core.manage.accounts import (
+    DISPLAY_MOST,
+    WrongPassword,
+    check_name,
+    check_password,
+    message,
+)
+from core.services.context import Services
+from core.state.types import ENABLED, NEVER, ROLE_ROOT, ROLE_USER, Principal
+from core.store.models import User
+from core.store.passwords import hash_password, verify_password
+from core.version import VERSION
+
+ROOT_QUOTA = 100_000_000
+"""Units of the first administrator (New API's figure)."""
+ACCESS_TOKEN_LENGTH = 32
+LOGIN = 7
+"""logs.type of a sign-in (New API)."""
+PASSWORD_LOOK = 1024
+"""Characters of a password that are looked at."""
+
+
+async def set_up(services: Services, request: access_pb2.SetUpRequest) -> access_pb2.Account:
+    """The first administrator, once. Raises Conflict."""
+    name, password = check_name(request.username), check_password(request.password)
+    user = await services.store.accounts.set_up(name, await hash_password(password), ROOT_QUOTA, VERSION)
+    await services.store.options.set_many(
+        {
+            "SelfUseModeEnabled": str(request.self_use_mode).lower(),
+            "DemoSiteEnabled": str(request.demo_site).lower(),
+        }
+    )
+    await services.state.refresh()
+    return await message(services, user, own=True)
+
+
+async def register(services: Services, request: access_pb2.RegisterRequest) -> access_pb2.Account:
+    """A new account, where registration is open. Raises RoleTooLow, Conflict, InvalidRequest.
+
+    An invitation code that nobody has is left aside, as a typing error must not cost a registration.
+    """
+    options = services.state.snapshot.options
+    if options.raw["RegisterEnabled"] != "true" or options.raw["PasswordRegisterEnabled"] != "true":
+        raise RoleTooLow("Registration is closed.")
+    if options.raw["EmailVerificationEnabled"] == "true":
+        raise RoleTooLow("Registration asks for a code by mail, and this version sends no mail yet.")
+    if not await services.store.accounts.is_set_up():
+        raise RoleTooLow("The first administrator comes first.")
+    name, password = check_name(request.username), check_password(request.password)
+    code = fields.text(request.invitation_code, "aff_code", 32)
+    inviter = await services.store.accounts.by_invitation(code) if code else None
+    user = await services.store.accounts.create(
+        name,
+        await hash_password(password),
+        ROLE_USER,
+        options.quota_for_new_user,
+        inviter_id=inviter.id if inviter is not None else 0,
+    )
+    if services.settings.generate_default_token:
+        columns: dict[str, Any] = {"name": f"{name}'s key"[: keys.NAME_MOST], "unlimited_quota": True}
+        await services.store.keys.create(user.id, keys.new_secret(), 0, expired_time=NEVER, **columns)
+    await services.state.refresh()
+    return await message(services, user, own=True)
+
+
+async def login(
+    services: Services, request: access_pb2.LoginRequest, address: str
+) -> tuple[access_pb2.Account, str, int]:
+    """Account, session and its end. Raises WrongPassword, RateLimited, RoleTooLow."""
+    if services.state.snapshot.options.raw["PasswordLoginEnabled"] != "true":
+        raise RoleTooLow("Signing in by password is switched off.")
+    username = fields.text(request.username.strip(), "username")
+    name = "name:" + username.lower()[:64]
+    # The address is never forgiven: one's own account would reset it.
+    services.throttle.begin(name, "address:" + address if address else "")
+    user = await services.store.accounts.find_by_name(username)
+    right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
+    if user is None or not right or user.status != ENABLED:
+        raise WrongPassword()
+    services.throttle.succeeded(name)
+    columns: dict[str, Any] = {"last_login_at": int(time.time())}
+    if rehash:
+        columns["password"] = await hash_password(request.password)
+    user = await services.store.accounts.update(user.id, **columns)
+    other = {"op": {"action": "user.login", "params": {}}, "login_method": "password"}
+    await services.store.logs.add(
+        LOGIN, user.id, user.username, "signed in by password", ip=address, other=json.dumps(other)
+    )
+    session, ends = _session(services, user)
+    return await message(services, user, own=True), session, ends
+
+
+def _session(services: Services, user: User) -> tuple[str, int]:
+    """A session that the account's epoch does not end at once."""
+    session, opened = sessions.issue(
+        services.store.vault.session_key, user.id, max(int(time.time()), user.session_epoch)
+    )
+    return session, opened.expires_at
+
+
+async def rotate_access_token(services: Services, principal: Principal) -> str:
+    """A new access token; the old one ends."""
+    alphabet = string.ascii_letters + string.digits
+    token = "".join(secrets.choice(alphabet) for _ in range(ACCESS_TOKEN_LENGTH))
+    await services.store.accounts.set_access_token(principal.account.id, token)
+    return token
+
+
+async def _check_original(services: Services, user: User, password: str) -> None:
+    """Raises WrongPassword, RateLimited. An account without a password (made elsewhere) has nothing to show."""
+    if not user.password:
+        return
+    name = f"original:{user.id}"
+    services.throttle.begin(name)
+    right, _ = await verify_password(user.password, password[:PASSWORD_LOOK])
+    if not right:
+        raise WrongPassword("The original password is wrong.")
+    services.throttle.succeeded(name)
+
+
+async def update(
+    services: Services, principal: Principal, info: CallInfo, request: access_pb2.UpdateSelfRequest
+) -> access_pb2.UpdateSelfResponse:
+    """Name, display name, password. Raises WrongPassword, RateLimited, InvalidRequest, Conflict."""
+    user = await services.store.accounts.get(principal.account.id)
+    columns: dict[str, Any] = {}
+    if request.HasField("username"):
+        columns["username"] = check_name(request.username)
+    if request.HasField("display_name"):
+        columns["display_name"] = fields.text(request.display_name, "display_name", DISPLAY_MOST)
+    if request.HasField("password"):
+        check_password(request.password)
+    await _check_original(services, user, request.original_password)
+    response = access_pb2.UpdateSelfResponse()
+    if request.HasField("password"):
+        columns["password"] = await hash_password(request.password)
+        columns["session_epoch"] = int(time.time()) + 1
+    if columns:
+        user = await services.store.accounts.update(user.id, **columns)
+        await services.state.refresh()
+    if request.HasField("password") and info.metadata.get("isthmus-session"):
+        response.session = _session(services, user)[0]
+    response.account.CopyFrom(await message(services, user, own=True))
+    return response
+
+
+async def update_settings(services: Services, principal: Principal, patch: str) -> str:
+    """Writes members of the settings; gives all of them."""
+    user = await services.store.accounts.get(principal.account.id)
+    merged = settings.merge(principal, user.setting, patch)
+    await services.store.accounts.update(user.id, setting=merged)
+    await services.state.refresh()
+    return merged
+
+
+async def delete(services: Services, principal: Principal) -> None:
+    """Softly. Raises RoleTooLow for root."""
+    if principal.account.role >= ROLE_ROOT:
+        raise RoleTooLow("The root account cannot be deleted.")
+    await services.store.accounts.delete(principal.account.id)
+    await services.state.refresh()
+
+
+async def verify(
+    services: Services, principal: Principal, info: CallInfo, request: access_pb2.VerifyRequest
+) -> tuple[str, int]:
+    """A verification of the caller's session and its end. Raises SessionInvalid, WrongPassword, InvalidRequest.
+
+    Nobody has a second factor in this version; who gets one must no longer be verified by password.
+    """
+    session = info.metadata.get("isthmus-session", "")
+    if not session:
+        raise SessionInvalid("Only a session can be verified, an access token cannot.")
+    if request.method != "password":
+        raise InvalidRequest("Neither a second factor nor a passkey is set up; the method is password.", param="method")
+    user = await services.store.accounts.get(principal.account.id)
+    if not user.password:
+        raise InvalidRequest("The account has no password to be verified by.", param="method")
+    await _check_original(services, user, request.code)
+    return sessions.issue_verification(services.store.vault.session_key, session, int(time.time()))

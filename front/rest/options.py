@@ -1,0 +1,48 @@
+"""Options, for root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.v1 import admin_pb2
+
+from front.errors import bad
+from front.rest.manager import Call, Level, Route
+
+
+async def options(c: Call) -> Any:
+    """Every option, secrets left out."""
+    found = await c.m.admin.ListOptions(admin_pb2.ListOptionsRequest(), metadata=c.who)
+    return [{"key": name, "value": value} for name, value in sorted(found.options.items())]
+
+
+def as_text(value: Any) -> str:
+    """The value of an option as it is stored: text, switches and numbers are taken. Raises FrontError 400."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, int | float | str):
+        return str(value)
+    raise bad("value must be a text, a number, true or false.", "value")
+
+
+async def update(c: Call) -> Any:
+    """Sets one option."""
+    body = await c.body()
+    if not body.text("key"):
+        raise bad("key is wanted.", "key")
+    asked = admin_pb2.SetOptionsRequest(options={body.text("key"): as_text(body.raw("value"))})
+    await c.m.admin.SetOptions(asked, metadata=c.who)
+
+
+async def reset_model_ratio(c: Call) -> Any:
+    """ModelRatio back to the built-in table, and only that."""
+    await c.m.admin.SetOptions(admin_pb2.SetOptionsRequest(options={"ModelRatio": ""}), metadata=c.who)
+
+
+ROUTES = (
+    Route("GET", "/api/option/", Level.ROOT, options),
+    Route("PUT", "/api/option/", Level.ROOT, update),
+    Route("POST", "/api/option/rest_model_ratio", Level.ROOT, reset_model_ratio),
+)

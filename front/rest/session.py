@@ -1,0 +1,171 @@
+"""Setup, status, public texts, registration, sign-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from isthmus.v1 import access_pb2
+
+from front.errors import bad
+from front.rest import shapes
+from front.rest.manager import COOKIE, VERIFICATION_COOKIE, Call, Level, Raw, Route
+
+SESSION_SECONDS = 30 * 24 * 3600
+"""As New API's cookie."""
+SESSION_FIELDS = ("id", "username", "display_name", "role", "status", "group")
+
+
+async def setup_state(c: Call) -> Any:
+    """Whether the first administrator exists."""
+    status = await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
+    return {"status": status.set_up, "root_init": False, "database_type": "" if status.set_up else status.database}
+
+
+async def setup(c: Call) -> Any:
+    """Makes the first administrator."""
+    body = await c.body()
+    if body.text("password") != body.text("confirmPassword"):
+        raise bad("The two passwords differ.", "confirmPassword")
+    asked = access_pb2.SetUpRequest(
+        username=body.text("username"),
+        password=body.text("password"),
+        self_use_mode=body.flag("SelfUseModeEnabled"),
+        demo_site=body.flag("DemoSiteEnabled"),
+    )
+    await c.m.access.SetUp(asked, metadata=c.who)
+
+
+def _on(options: Any, name: str) -> bool:
+    return bool(options[name] == "true")
+
+
+def _json(text: str, otherwise: Any) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return otherwise
+
+
+async def status(c: Call) -> Any:
+    """What anybody may know of the site; members of features that are not built are absent."""
+    found = await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
+    options = found.options
+    return {
+        "version": found.version,
+        "start_time": found.started,
+        "setup": found.set_up,
+        "system_name": options["SystemName"],
+        "logo": options["Logo"],
+        "footer_html": options["Footer"],
+        "server_address": options["ServerAddress"],
+        "docs_link": options["general_setting.docs_link"],
+        "top_up_link": options["TopUpLink"],
+        "HeaderNavModules": options["HeaderNavModules"],
+        "SidebarModulesAdmin": options["SidebarModulesAdmin"],
+        "default_collapse_sidebar": _on(options, "DefaultCollapseSidebar"),
+        "demo_site_enabled": _on(options, "DemoSiteEnabled"),
+        "self_use_mode_enabled": _on(options, "SelfUseModeEnabled"),
+        "email_verification": _on(options, "EmailVerificationEnabled"),
+        "register_enabled": _on(options, "RegisterEnabled"),
+        "password_login_enabled": _on(options, "PasswordLoginEnabled"),
+        "password_register_enabled": _on(options, "PasswordRegisterEnabled"),
+        "quota_per_unit": float(options["QuotaPerUnit"]),
+        "display_in_currency": _on(options, "DisplayInCurrencyEnabled"),
+        "quota_display_type": options["general_setting.quota_display_type"],
+        "custom_currency_symbol": options["general_setting.custom_currency_symbol"],
+        "custom_currency_exchange_rate": float(options["general_setting.custom_currency_exchange_rate"]),
+        "usd_exchange_rate": float(options["USDExchangeRate"]),
+        "price": float(options["Price"]),
+        "min_topup": float(options["MinTopUp"]),
+        "enable_data_export": _on(options, "DataExportEnabled"),
+        "data_export_default_time": options["DataExportDefaultTime"],
+        "default_use_auto_group": _on(options, "DefaultUseAutoGroup"),
+        "chats": _json(options["Chats"], []),
+        "user_agreement_enabled": bool(options["legal.user_agreement"]),
+        "privacy_policy_enabled": bool(options["legal.privacy_policy"]),
+    }
+
+
+def _text(option: str) -> Any:
+    """A route that tells one public text."""
+
+    async def told(c: Call) -> Any:
+        found = await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
+        return found.options[option]
+
+    return told
+
+
+async def test_status(c: Call) -> Any:
+    """Whether the database answers, and how many requests are under way here."""
+    await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
+    return Raw({"success": True, "message": "Server is running", "http_stats": {"active_connections": c.m.running()}})
+
+
+async def register(c: Call) -> Any:
+    """A new account, where registration is open."""
+    body = await c.body()
+    asked = access_pb2.RegisterRequest(
+        username=body.text("username"), password=body.text("password"), invitation_code=body.text("aff_code")
+    )
+    await c.m.access.Register(asked, metadata=c.who)
+
+
+def with_cookie(reply: Raw, c: Call, name: str, value: str, seconds: int) -> Raw:
+    """The reply with a cookie that scripts and other sites never see."""
+    reply.response.add_cookie(
+        name,
+        value,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=c.m.settings.secure_cookie,
+        max_age=seconds,
+    )
+    return reply
+
+
+async def login(c: Call) -> Any:
+    """Opens a session."""
+    body = await c.body()
+    asked = access_pb2.LoginRequest(username=body.text("username"), password=body.text("password"))
+    found = await c.m.access.Login(asked, metadata=c.who)
+    shown = {name: value for name, value in shapes.account(found.account).items() if name in SESSION_FIELDS}
+    reply = Raw({"success": True, "message": "", "data": shown})
+    return with_cookie(reply, c, COOKIE, found.session, SESSION_SECONDS)
+
+
+async def logout(c: Call) -> Any:
+    """The browser forgets the session."""
+    reply = Raw({"success": True, "message": ""})
+    for name in (COOKIE, VERIFICATION_COOKIE):
+        reply.response.delete_cookie(name, path="/")
+    return reply
+
+
+async def verify(c: Call) -> Any:
+    """Proves the session's owner once more, for routes that ask for it."""
+    body = await c.body()
+    asked = access_pb2.VerifyRequest(method=body.text("method"), code=body.text("code") or body.text("password"))
+    found = await c.m.access.Verify(asked, metadata=c.who)
+    data = {"verified": True, "expires_at": found.expires_at}
+    reply = Raw({"success": True, "message": "", "data": data})
+    return with_cookie(reply, c, VERIFICATION_COOKIE, found.verification, 300)
+
+
+ROUTES = (
+    Route("GET", "/api/setup", Level.PUBLIC, setup_state),
+    Route("POST", "/api/setup", Level.PUBLIC, setup),
+    Route("GET", "/api/status", Level.PUBLIC, status),
+    Route("GET", "/api/status/test", Level.ADMIN, test_status),
+    Route("GET", "/api/notice", Level.PUBLIC, _text("Notice")),
+    Route("GET", "/api/about", Level.PUBLIC, _text("About")),
+    Route("GET", "/api/home_page_content", Level.PUBLIC, _text("HomePageContent")),
+    Route("GET", "/api/user-agreement", Level.PUBLIC, _text("legal.user_agreement")),
+    Route("GET", "/api/privacy-policy", Level.PUBLIC, _text("legal.privacy_policy")),
+    Route("POST", "/api/user/register", Level.PUBLIC, register, limit="critical"),
+    Route("POST", "/api/user/login", Level.PUBLIC, login, limit="critical"),
+    Route("GET", "/api/user/logout", Level.PUBLIC, logout),
+    Route("POST", "/api/verify", Level.USER, verify, limit="critical"),
+)
