@@ -109,7 +109,7 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
                 wait = shared.admit("web", call.client_address(request, settings), time.monotonic())
                 if wait:
                     headers = {"Retry-After": str(int(wait) + 1)}
-                    return HTTPResponse(b"", 429, call.stamp(headers, request_id))
+                    return HTTPResponse(b"", 429, call.stamp(headers, request.ctx.request_id))
             code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
                 status, "invalid_request"
             )

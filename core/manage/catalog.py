@@ -19,6 +19,12 @@ from core.vendors.registry import ALL, vendor
 AUTO = "auto"
 RATIO_CONFIG = ("ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ModelPrice")
 """The tables that a site may give out (New API's five)."""
+ENDPOINT_OF = {
+    "openai.responses": "openai-response",
+    "anthropic.messages": "anthropic",
+    "gemini.generate": "gemini",
+}
+"""Wire form -> New API's endpoint type, beside "openai", by which every chat channel can be asked."""
 OWNERS = (
     ("gpt-", "openai"), ("chatgpt-", "openai"), ("o1", "openai"), ("o3", "openai"), ("o4", "openai"),
     ("text-embedding-", "openai"), ("claude-", "anthropic"), ("gemini-", "google"), ("deepseek-", "deepseek"),
@@ -53,6 +59,7 @@ def endpoints(channel_types: Iterable[int]) -> list[str]:
         for forms, name in ((row.chat, "openai"), (row.embedding, "embeddings"), (row.rerank, "jina-rerank")):
             if forms:
                 found[name] = None
+        found.update(dict.fromkeys(ENDPOINT_OF[form.name] for form in row.chat if form.name in ENDPOINT_OF))
     return list(found)
 
 
