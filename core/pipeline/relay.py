@@ -31,10 +31,10 @@ from core.pipeline.reserve import reserve
 from core.pipeline.settle import counted, fail, settle
 from core.pricing.count import Delivered
 from core.pricing.estimate import estimate_prompt
-from core.routing.choose import Candidate, Plan, make_plan
+from core.routing.choose import Candidate, Plan, groups_of, make_plan
 from core.routing.health import Health
 from core.routing.limits import RequestLimits
-from core.routing.retry import should_disable, should_retry
+from core.routing.retry import is_final, should_disable, should_retry
 from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import Principal
@@ -113,6 +113,8 @@ class Relay:
         )
         now = time.monotonic()
         group = principal.key.group if principal.key and principal.key.group else principal.account.group
+        chosen = envelope.group if principal.key is None else ""
+        groups_of(exchange.snapshot.options, principal, chosen)
         if not self.limits.admit(principal.account.id, group, exchange.snapshot.options, now):
             raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
         plan = make_plan(
@@ -123,7 +125,7 @@ class Relay:
             self.health,
             self.rng,
             now,
-            envelope.group if principal.key is None else "",
+            chosen,
         )
         check_words(task.canonical, exchange.snapshot.options)
         exchange.prompt_tokens = self._estimate(task)
@@ -154,11 +156,19 @@ class Relay:
                 self._failed(exchange, plan, candidate, error)
                 attempt.http_status = error.http_status
                 attempt.reason = error.reason
-                if not should_retry(retry_status(error), exchange.snapshot.options):
+                if is_final(error, candidate.channel):
+                    raise
+                # What is wrong with a channel itself says nothing about the others.
+                wrong = isinstance(error, ChannelError)
+                if not wrong and not should_retry(retry_status(error), exchange.snapshot.options):
                     raise
                 continue
             except asyncio.CancelledError:
                 attempt.reason = "CANCELLED"
+                self.health.released(candidate.channel.id, candidate.key.index)
+                raise
+            except IsthmusError:
+                self.health.released(candidate.channel.id, candidate.key.index)
                 raise
             finally:
                 attempt.duration_ms = int((time.monotonic() - started) * 1000)

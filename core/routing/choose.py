@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.errors import ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound, NoChannel
+from core.errors import ChannelError, ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound, NoChannel
+from core.pricing.tables import normalised
 from core.routing.health import Health
+from core.routing.mapping import map_model
+from core.state.options import Options
 from core.state.types import Channel, ChannelKey, Principal, Snapshot, Tier
 from core.vendors.registry import vendor
 
 AUTO = "auto"
+_NOTHING: Mapping[str, tuple[Tier, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Plan:
         rng: random.Random,
         native_form: str = "",
         cross_group: bool = False,
+        model: str = "",
     ) -> None:
         self._groups = groups
         self._tries = tries
@@ -41,6 +46,7 @@ class Plan:
         self._rng = rng
         self._native_form = native_form
         self._cross_group = cross_group
+        self._model = model
         self._group = 0
         self._tier = 0
         self._count = 0
@@ -66,10 +72,12 @@ class Plan:
                 self._next_group()
                 continue
             name, tiers = self._groups[self._group]
-            candidate = self._pick(name, tiers, now)
+            last = self._group == len(self._groups) - 1
+            candidate = self._pick(name, tiers, now, repeat=last or not self._cross_group)
             if candidate is not None:
                 self._count += 1
                 self._tier = min(self._tier + 1, len(tiers) - 1)
+                self._health.claim(candidate.channel.id, candidate.key.index, now)
                 return candidate
             if not self._cross_group and self._count:
                 return None
@@ -81,8 +89,11 @@ class Plan:
         self._tier = 0
         self._count = 0
 
-    def _pick(self, group: str, tiers: tuple[Tier, ...], now: float) -> Candidate | None:
-        """From this tier down, then above: fresh channels that are well, then fresh keys, then the soonest free."""
+    def _pick(self, group: str, tiers: tuple[Tier, ...], now: float, repeat: bool) -> Candidate | None:
+        """From this tier down, then above: fresh channels that are well, then fresh keys, then the soonest free.
+
+        repeat: what failed in this request may be tried once more where nothing else remains.
+        """
         order = [*tiers[self._tier :], *reversed(tiers[: self._tier])]
         for fresh_only in (True, False):
             for tier in order:
@@ -102,12 +113,11 @@ class Plan:
             if (channel.id, key.index) not in self._used
         ]
         if not resting:
-            if not self._used:
+            if not self._used or not repeat:
                 return None
-            # Nothing else remains: what failed in this request may be tried once more.
             self._used.clear()
             self._used_channels.clear()
-            return self._pick(group, tiers, now)
+            return self._pick(group, tiers, now, repeat=False)
         _, _, channel, key = min(resting, key=lambda item: item[:2])
         return Candidate(channel, key, group)
 
@@ -120,7 +130,7 @@ class Plan:
 
     def _weigh(self, ready: list[tuple[Channel, list[ChannelKey]]]) -> tuple[Channel, list[ChannelKey]]:
         if self._native_form:
-            same = [item for item in ready if _speaks(item[0], self._native_form)]
+            same = [item for item in ready if _speaks(item[0], self._native_form, self._model)]
             ready = same or ready
         if len(ready) == 1:
             return ready[0]
@@ -148,11 +158,31 @@ _turns: dict[int, int] = {}
 """Whose turn it is in polling channels; one small number a channel."""
 
 
-def _speaks(channel: Channel, form: str) -> bool:
+def _speaks(channel: Channel, form: str, model: str) -> bool:
     row = vendor(channel.type)
-    return row is not None and any(
-        known.name == form for forms in (row.chat, row.embedding, row.rerank) for known in forms
-    )
+    if row is None or not any(known.name == form for forms in (row.chat, row.embedding, row.rerank) for known in forms):
+        return False
+    try:
+        return row.serves(form, map_model(channel, model))
+    except ChannelError:
+        return False
+
+
+def groups_of(options: Options, principal: Principal, group: str = "") -> tuple[str, tuple[str, ...]]:
+    """The group in use, and the groups that channels are looked for in: itself, or those that "auto" means.
+
+    group: the playground's choice. Raises GroupNotAllowed.
+    """
+    key, account = principal.key, principal.account
+    wanted = group or (key.group if key is not None and key.group else account.group)
+    if principal.pinned_channel_id:
+        return wanted, (wanted,)
+    usable = options.usable(account.group)
+    if wanted == AUTO:
+        return wanted, tuple(name for name in options.auto_groups if name in usable)
+    if wanted not in usable or (wanted not in options.group_names and wanted != account.group):
+        raise GroupNotAllowed(f"The group {wanted} may not be used.")
+    return wanted, (wanted,)
 
 
 def make_plan(
@@ -171,27 +201,26 @@ def make_plan(
     (nobody serves it in any group), NoChannel (nobody the caller may use).
     """
     options = snapshot.options
-    form = native_form if options.prefer_same_dialect else ""
     key = principal.key
-    wanted = group or (key.group if key is not None and key.group else principal.account.group)
+    wanted, names = groups_of(options, principal, group)
     if principal.pinned_channel_id:
         return _pinned(snapshot, principal, wanted, health, rng)
-    usable = options.usable(principal.account.group)
-    if wanted == AUTO:
-        names = [name for name in options.auto_groups if name in usable]
-    elif wanted not in usable or (wanted not in options.group_names and wanted != principal.account.group):
-        raise GroupNotAllowed(f"The group {wanted} may not be used.")
-    else:
-        names = [wanted]
-    if key is not None and key.models is not None and model not in key.models:
+    general = normalised(model)
+    if key is not None and key.models is not None and not key.models & {model, general}:
         raise ModelNotAllowed(param="model")
-    groups = [(name, tiers) for name in names if (tiers := snapshot.abilities.get(name, {}).get(model))]
+    groups = []
+    for name in names:
+        served = snapshot.abilities.get(name, _NOTHING)
+        tiers = served.get(model) or served.get(general)
+        if tiers:
+            groups.append((name, tiers))
     if not groups:
-        if any(model in served for served in snapshot.abilities.values()):
+        if any(model in served or general in served for served in snapshot.abilities.values()):
             raise NoChannel(f"No channel serves the model {model} in the group {wanted}.", param="model")
         raise ModelNotFound(f"The model {model} does not exist, or nobody serves it here.", param="model")
     cross = wanted == AUTO and key is not None and key.cross_group_retry
-    return Plan(groups, options.retry_times + 1, health, rng, form, cross)
+    form = native_form if options.prefer_same_dialect else ""
+    return Plan(groups, options.retry_times + 1, health, rng, form, cross, model)
 
 
 def _pinned(snapshot: Snapshot, principal: Principal, group: str, health: Health, rng: random.Random) -> Plan:

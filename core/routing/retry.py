@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.errors import IsthmusError
 from core.state.options import Options
 from core.state.types import Channel
 
@@ -9,9 +10,21 @@ NEVER_RETRIED = frozenset({504, 524})
 """Whatever is set (New API): the vendor may still be at work."""
 
 
+GROK = 48
+"""xAI's channel type."""
+GROK_SAFETY = ("safety_check_type", "violates usage guidelines")
+"""Words of a refusal that every channel would repeat, and that xAI fines."""
+
+
+def is_final(error: IsthmusError, channel: Channel) -> bool:
+    """Whether no other channel would say anything else: xAI refused the content."""
+    text = error.message.lower()
+    return channel.type == GROK and any(word in text for word in GROK_SAFETY)
+
+
 def should_retry(status: int, options: Options) -> bool:
-    """Whether another channel is tried; codes outside 100 to 599 always are."""
-    if status in NEVER_RETRIED:
+    """Whether another channel is tried: codes outside 100 to 599 always, successes and timeouts at the vendor never."""
+    if status in NEVER_RETRIED or 200 <= status < 300:
         return False
     return not 100 <= status <= 599 or status in options.retry_statuses
 

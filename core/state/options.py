@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InvalidRequest
@@ -198,6 +198,8 @@ class Options:
     max_user_tokens: int
     quota_for_new_user: int
     problems: tuple[str, ...] = ()
+    _usable: dict[str, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+    """What usable() found out; groups are few."""
 
     @classmethod
     def parse(cls, rows: Mapping[str, str]) -> Options:
@@ -263,14 +265,17 @@ class Options:
 
     def usable(self, user_group: str) -> frozenset[str]:
         """The groups an account of this group may use: the usable ones, changed by the special ones, and its own."""
-        found = set(self.usable_groups)
-        for name in self.special_usable_groups.get(user_group, {}):
-            if name.startswith("-:"):
-                found.discard(name[2:])
-            else:
-                found.add(name.removeprefix("+:"))
-        found.add(user_group)
-        return frozenset(found)
+        known = self._usable.get(user_group)
+        if known is None:
+            found = set(self.usable_groups)
+            for name in self.special_usable_groups.get(user_group, {}):
+                if name.startswith("-:"):
+                    found.discard(name[2:])
+                else:
+                    found.add(name.removeprefix("+:"))
+            found.add(user_group)
+            known = self._usable[user_group] = frozenset(found)
+        return known
 
 
 def _lines(text: str) -> tuple[str, ...]:
