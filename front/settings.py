@@ -33,6 +33,9 @@ class FrontSettings:
         15.0, "Silence of a stream after which a comment is sent; 0: never.", env="ISTHMUS_PING_SECONDS"
     )
     request_seconds: float = setting(60.0, "Longest a header block may take.", env="ISTHMUS_HEADER_SECONDS")
+    keep_alive_seconds: float = setting(
+        75.0, "How long a connection may be idle, or a refused body go on.", env="ISTHMUS_KEEP_ALIVE_SECONDS"
+    )
     stall_seconds: float = setting(
         300.0, "Longest a client may take nothing of its answer.", env="ISTHMUS_CLIENT_STALL_SECONDS"
     )

@@ -140,6 +140,14 @@ def process(
                 child.wait()
 
 
+@dataclass(frozen=True)
+class Member:
+    """An account with its access token."""
+
+    id: int
+    access_token: str
+
+
 @dataclass
 class House:
     """A running gateway with an administrator who is signed in."""
@@ -164,9 +172,10 @@ class House:
         body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **fields}
         return http("POST", self.base + path, body, {"Authorization": f"Bearer {key}"})
 
-    def manage(self, method: str, path: str, body: Any = None) -> Any:
-        """A management route as root: its data. Fails where success is false."""
-        headers = {"Authorization": self.access_token, "New-Api-User": str(self.root_id)}
+    def manage(self, method: str, path: str, body: Any = None, who: Member | None = None) -> Any:
+        """A management route as root, or as somebody else: its data. Fails where success is false."""
+        account, token = (who.id, who.access_token) if who is not None else (self.root_id, self.access_token)
+        headers = {"Authorization": token, "New-Api-User": str(account)}
         reply = http(method, self.base + path, body, headers)
         answer = reply.json()
         assert answer.get("success"), (method, path, reply.status, answer)
@@ -180,11 +189,23 @@ class House:
             {"username": "root", "password": PASSWORD, "confirmPassword": PASSWORD},
         )
         assert reply.json()["success"], reply.body
-        reply = http("POST", self.base + "/api/user/login", {"username": "root", "password": PASSWORD})
-        self.root_id = reply.json()["data"]["id"]
-        cookie = reply.headers["set-cookie"].split(";")[0]
-        headers = {"Cookie": cookie, "New-Api-User": str(self.root_id)}
-        self.access_token = http("GET", self.base + "/api/user/token", headers=headers).json()["data"]
+        root = self.sign_in("root")
+        self.root_id, self.access_token = root.id, root.access_token
+
+    def sign_in(self, name: str) -> Member:
+        """An account by its name."""
+        reply = http("POST", self.base + "/api/user/login", {"username": name, "password": PASSWORD})
+        account = int(reply.json()["data"]["id"])
+        headers = {"Cookie": reply.headers["set-cookie"].split(";")[0], "New-Api-User": str(account)}
+        return Member(account, http("GET", self.base + "/api/user/token", headers=headers).json()["data"])
+
+    def add_member(self, name: str, quota: int) -> Member:
+        """An account of an ordinary user with quota."""
+        self.manage("POST", "/api/user/", {"username": name, "password": PASSWORD, "display_name": name, "role": 1})
+        member = self.sign_in(name)
+        change = {"id": member.id, "action": "add_quota", "mode": "add", "value": quota}
+        self.manage("POST", "/api/user/manage", change)
+        return member
 
     def add_channel(self, **fields: Any) -> int:
         """A Sandbox channel; returns its id."""
@@ -213,12 +234,13 @@ class House:
         self.manage("PUT", "/api/option/", {"key": name, "value": value})
         self.spread()
 
-    def add_key(self, **fields: Any) -> tuple[int, str]:
-        """A key of root's: id and secret with sk-."""
+    def add_key(self, who: Member | None = None, **fields: Any) -> tuple[int, str]:
+        """A key of root's, or of somebody else's: id and secret with sk-."""
         token = {"name": "test", "expired_time": -1, "remain_quota": 10_000_000, "unlimited_quota": False}
-        self.manage("POST", "/api/token/", {**token, **fields})
-        newest = max(self.manage("GET", "/api/token/?p=1&page_size=100")["items"], key=lambda item: item["id"])
-        secret = self.manage("POST", f"/api/token/{newest['id']}/key")["key"]
+        self.manage("POST", "/api/token/", {**token, **fields}, who)
+        mine = self.manage("GET", "/api/token/?p=1&page_size=100", who=who)["items"]
+        newest = max(mine, key=lambda item: item["id"])
+        secret = self.manage("POST", f"/api/token/{newest['id']}/key", who=who)["key"]
         return int(newest["id"]), "sk-" + str(secret).removeprefix("sk-")
 
     def token(self, key_id: int) -> Any:
