@@ -150,9 +150,15 @@ def _calls(question: Question) -> tuple[Call, ...]:
     seed = hashlib.sha256(question.prompt.encode("utf-8", "replace")).hexdigest()[:8]
     chosen = [names[number % len(names)] for number in range(times)]
     return tuple(
-        Call(f"call_{seed}{number}", name, json.dumps(instance(question.tools[name])))
+        Call(f"call_{seed}{number}", name, json.dumps(_arguments(question.tools[name])))
         for number, name in enumerate(chosen)
     )
+
+
+def _arguments(schema: Any) -> dict[str, Any]:
+    """Arguments are an object, also of a tool that wants none."""
+    made = instance(schema)
+    return made if isinstance(made, dict) else {}
 
 
 def pieces(text: str, chunks: int) -> list[str]:

@@ -227,5 +227,8 @@ def embeddings(body: dict[str, Any], header: str) -> Reply:
         if body.get("encoding_format") == "base64":
             values = base64.b64encode(struct.pack(f"<{dimensions}f", *values)).decode()
         data.append({"object": "embedding", "index": index, "embedding": values})
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Reply({"object": "list", "model": body.get("model"), "data": data, "usage": usage}, controls=controls)
+    out = {"object": "list", "model": body.get("model"), "data": data}
+    if not controls.no_usage:
+        tokens = controls.usage_lie or tokens
+        out["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Reply(out, controls=controls)
