@@ -47,9 +47,14 @@ class Flight:
             self._empty.set()
 
     def counted(self, handler: Any) -> Any:
-        """The handler, counted while it runs."""
+        """The handler, counted while it runs; gives every request its id."""
 
         async def run(request: Request, **path: Any) -> Any:
+            request.ctx.request_id = call.new_request_id()
+            if self.draining:
+                error = FrontError(503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000)
+                end_after(request)
+                return refusal(error, request, errors_of(request.path))
             self.began()
             try:
                 return await handler(request, **path)
@@ -85,15 +90,6 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
     app.ctx.stall_seconds = settings.stall_seconds
     app.ctx.drain = flight.drain
     app.ctx.flight = flight
-
-    @app.on_request
-    async def begin(request: Request) -> HTTPResponse | None:
-        request.ctx.request_id = call.new_request_id()
-        if flight.draining:
-            error = FrontError(503, "The gateway is stopping; try again.", code="overloaded", retry_after_ms=1000)
-            end_after(request)
-            return refusal(error, request, errors_of(request.path))
-        return None
 
     @app.exception(Exception)
     async def failed(request: Request, error: Exception) -> HTTPResponse:

@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import os
 import time
-from base64 import b32hexencode
 from typing import Any
 
 from sanic import Request
@@ -18,8 +17,8 @@ REALTIME_KEY = "openai-insecure-api-key."
 
 
 def new_request_id() -> str:
-    """24 characters, ordered by time."""
-    return b32hexencode((time.time_ns() // 1000).to_bytes(8, "big") + os.urandom(7)).decode().lower()
+    """24 hex digits, ordered by time: 48 bits of milliseconds, 48 of chance."""
+    return (time.time_ns() // 1_000_000).to_bytes(6, "big").hex() + os.urandom(6).hex()
 
 
 def find_key(request: Request) -> str:

@@ -37,6 +37,7 @@ from front.dialects.interface import (
 )
 from front.dialects.strict import load_object
 from front.errors import FrontError, from_fault, from_rpc
+from front.known import KnownKeys
 from front.settings import FrontSettings
 
 JSON = "application/json"
@@ -59,6 +60,7 @@ class Relay:
         self._rerank = rerank_pb2_grpc.RerankServiceStub(channel)
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
+        self._known = KnownKeys()
 
     # -- routes -------------------------------------------------------------------------------
 
@@ -153,8 +155,12 @@ class Relay:
         async def handler(request: Request, **names: str) -> HTTPResponse | None:
             taken = 0
             try:
-                metadata = self._caller(request)
-                await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+                key = call.find_key(request)
+                metadata = call.metadata(request, settings, request.ctx.request_id, key)
+                caller = (key, call.client_address(request, settings))
+                if caller not in self._known:
+                    await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+                    self._known.add(caller)
                 headers = request.headers
                 if "json" not in headers.get("content-type", JSON).lower():
                     raise FrontError(400, "Content-Type must be application/json.", code="unsupported_media_type")

@@ -37,9 +37,9 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallInfo:
-    """Who calls, as far as the link can tell.
+    """Who calls, as far as the link can tell; not to be changed.
 
     metadata holds the call's text metadata by lower-case key (the first of repeated
     ones), without the three keys that only a front may assert. trusted: the caller is

@@ -24,7 +24,7 @@ class Form(Protocol):
     refusal: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
     """What is to be done, apart from who asks: the operation, the canonical request, the client's bytes."""
 

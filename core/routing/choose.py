@@ -18,7 +18,7 @@ AUTO = "auto"
 _NOTHING: Mapping[str, tuple[Tier, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidate:
     """A channel, one of its keys, and the group it was found in."""
 

@@ -9,10 +9,9 @@ import logging
 import time
 from typing import Final, TypeAlias
 
-from cachetools import TTLCache
-
 from core.settings import CoreSettings
 from core.state import snapshot
+from core.state.expiring import Expiring
 from core.state.types import Account, Channel, Key, Snapshot
 from core.store import changes, models
 from core.store.store import Store
@@ -88,9 +87,9 @@ class State:
         self.snapshot: Snapshot
         self._sequence = 0
         self._version = 0
-        self._keys: TTLCache[str, Found] = TTLCache(KEYS_MOST, TTL_SECONDS)
-        self._misses: TTLCache[str, bool] = TTLCache(MISSES_MOST, TTL_SECONDS)
-        self._accounts: TTLCache[int, Account] = TTLCache(ACCOUNTS_MOST, TTL_SECONDS)
+        self._keys: Expiring[str, Found] = Expiring(KEYS_MOST, TTL_SECONDS, time.monotonic)
+        self._misses: Expiring[str, bool] = Expiring(MISSES_MOST, TTL_SECONDS, time.monotonic)
+        self._accounts: Expiring[int, Account] = Expiring(ACCOUNTS_MOST, TTL_SECONDS, time.monotonic)
         self._by_key: dict[int, set[str]] = {}
         self._epoch = 0
         """Grows with every change seen, so that a look-up that was under way meanwhile is not cached."""
@@ -182,12 +181,12 @@ class State:
         if kind == changes.KEY:
             self._misses.clear()
             for secret in self._by_key.pop(entity, ()):
-                self._keys.pop(secret, None)
+                self._keys.pop(secret)
             return False
         if kind == changes.ACCOUNT:
-            self._accounts.pop(entity, None)
+            self._accounts.pop(entity)
             for secret in [secret for secret, (account, _) in self._keys.items() if account.id == entity]:
-                self._keys.pop(secret, None)
+                self._keys.pop(secret)
             return False
         return True
 

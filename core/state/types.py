@@ -130,9 +130,9 @@ class Snapshot:
     prices: PriceTables
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Principal:
-    """Who is calling, proven.
+    """Who is calling, proven; not to be changed.
 
     key is None for sessions and access tokens. pinned_channel_id is 0 unless an
     administrator's key named a channel.

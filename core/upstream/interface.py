@@ -17,10 +17,11 @@ class Timeouts:
     """Between two reads of the body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UpstreamRequest:
-    """One HTTP request. Header names are as they go out; Host and Content-Length are the client's business.
+    """One HTTP request; not to be changed (freezing it would cost more than all else of it).
 
+    Header names are as they go out; Host and Content-Length are the client's business.
     proxy is "" or an http://, https://, socks5:// address.
     """
 

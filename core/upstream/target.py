@@ -77,14 +77,20 @@ def checked(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def head_of(request: UpstreamRequest, target: Target) -> bytes:
     """Request line and headers. Raises ProtocolBroken for what cannot be said in HTTP."""
-    method = request.method.upper()
+    method, length = request.method.upper(), len(request.body)
+    fixed = _fixed(method, target.path, target.authority, tuple(request.headers))
+    if length or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        return b"%bContent-Length: %d\r\n\r\n" % (fixed, length)
+    return fixed + b"\r\n"
+
+
+@lru_cache(maxsize=1024)
+def _fixed(method: str, path: str, authority: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Request line and headers but the body's length: the same for every request a channel's key sends."""
     if _TOKEN.fullmatch(method) is None:
         raise ProtocolBroken("The method is not valid.", "write")
-    lines = [f"{method} {target.path} HTTP/1.1\r\nHost: {target.authority}\r\nAccept-Encoding: gzip, deflate\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in checked(request.headers)]
-    if request.body or method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
-        lines.append(f"Content-Length: {len(request.body)}\r\n")
-    lines.append("\r\n")
+    lines = [f"{method} {path} HTTP/1.1\r\nHost: {authority}\r\nAccept-Encoding: gzip, deflate\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in checked(headers)]
     text = "".join(lines)
     try:
         return text.encode("latin-1")

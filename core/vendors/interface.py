@@ -22,9 +22,9 @@ ChatResponse = chat_pb2.ChatResponse
 ChatEvent = chat_pb2.ChatEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One attempt, as encoders and decoders see it.
+    """One attempt, as encoders and decoders see it; not to be changed.
 
     asked is the model's name the client used (it comes back in answers), sent the
     name after the channel's mapping. include_usage says whether the client asked for
@@ -43,9 +43,9 @@ class Call:
     """The client's own bytes; media spans of the canonical message point into its body."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VendorRequest:
-    """What goes out: made into an UpstreamRequest by the pipeline."""
+    """What goes out, not to be changed: made into an UpstreamRequest by the pipeline."""
 
     method: str
     url: str

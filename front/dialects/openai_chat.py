@@ -53,20 +53,11 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
     choices = whole(source, "n", 1, MOST_CHOICES)
     if choices is not None:
         chat.candidates = choices
-    _sampling(chat, source)
-    _reasoning(chat, source)
-    read_tools(chat, source)
-    _output(chat, source)
-    _identity(chat, source)
-    options = take(source, "stream_options", dict)
-    if options:
-        usage = take(options, "include_usage", bool, "stream_options.")
-        if usage is not None:
-            chat.stream_options.include_usage = usage
-        hidden = take(options, "include_obfuscation", bool, "stream_options.")
-        if hidden is not None:
-            chat.stream_options.include_obfuscation = hidden
-    keep(chat, source)
+    # Each takes what it knows out of the source; many requests say nothing more.
+    for read in (_stream_options, _sampling, _reasoning, read_tools, _output, _identity, keep):
+        if not source:
+            break
+        read(chat, source)
     envelope = common_pb2.Envelope(
         operation=common_pb2.OPERATION_CHAT,
         model=model,
@@ -128,6 +119,17 @@ def _content(add: Callable[[], Any], content: Any, path: str, raw: bytes) -> Non
         raise bad(f"{path}.content must be a string or an array of parts.", f"{path}.content")
     for index, item in enumerate(content):
         part(add(), item, f"{path}.content[{index}]", raw)
+
+
+def _stream_options(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
+    options = take(source, "stream_options", dict)
+    if options:
+        usage = take(options, "include_usage", bool, "stream_options.")
+        if usage is not None:
+            chat.stream_options.include_usage = usage
+        hidden = take(options, "include_obfuscation", bool, "stream_options.")
+        if hidden is not None:
+            chat.stream_options.include_obfuscation = hidden
 
 
 def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:

@@ -69,7 +69,9 @@ class OpenAIChat:
         answer = decode.parse(body)
         if not isinstance(answer.get("choices"), list):
             raise BadAnswer("there are no choices")
-        return renamed(body, call), usages.of_answer(answer)
+        if call.asked != call.sent or b'"success"' in body:
+            body = renamed(body, call)
+        return body, usages.of_answer(answer)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape."""

@@ -11,15 +11,21 @@ LIMIT = 1 << 40
 class Reader:
     """Reads counts; notes what was implausible."""
 
+    __slots__ = ("corrections",)
+
     def __init__(self) -> None:
         self.corrections: list[str] = []
 
     def count(self, holder: Any, *names: str) -> int:
         """The first of the names that holds a number; 0 where none does."""
-        if not isinstance(holder, dict):
+        if not holder or not isinstance(holder, dict):
             return 0
         for name in names:
             value = holder.get(name)
+            if value is None:
+                continue
+            if type(value) is int and 0 <= value <= LIMIT:
+                return value
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             if value != value or value < 0 or value > LIMIT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import parse_qs, quote
 
 from core.errors import ChannelError
@@ -22,6 +23,8 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
     """The address: base, path, the client's query."""
     base = call.channel.base_url.rstrip("/")
     query = call.native.query if call.native is not None else ""
+    if not (query or row.bots or "{" in path or base in PLANS or base.startswith(_CLOUDFLARE) or "api-version" in path):
+        return base + path
     if base in PLANS and path in (row.chat, row.responses):
         return PLANS[base] + ("/chat/completions" if path == row.chat else "/responses")
     if row.bots and path == row.chat and model.startswith("bot"):
@@ -45,12 +48,38 @@ def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]
 
     auth stands for the row's where a form of the vendor has one of its own; more are headers of the form.
     """
-    auth = auth or row.auth
+    channel = call.channel
+    named = (*row.headers, *row.stream_headers) if call.stream else row.headers
+    own = _own(auth or row.auth, call.secret, call.stream, named, channel.other, channel.organization, tuple(more))
+    if not channel.header_override:
+        return own
+    out = {name.lower(): (name, value) for name, value in own}
+    client = {h.name: h.value for h in call.native.headers} if call.native is not None else {}
+    for name, template in channel.header_override.items():
+        lower = str(name).lower()
+        if not _NAME.fullmatch(str(name)) or lower in _FRAMING:
+            raise ChannelError("The channel overrides a header that cannot be set.")
+        value = _filled(str(template), call.secret, client)
+        if value is not None:
+            out[lower] = (str(name), _checked(value))
+    return tuple(out.values())
+
+
+@lru_cache(maxsize=4096)
+def _own(
+    auth: str,
+    secret: str,
+    stream: bool,
+    named: tuple[tuple[str, str], ...],
+    other: str,
+    organization: str,
+    more: tuple[tuple[str, str], ...],
+) -> tuple[tuple[str, str], ...]:
+    """The headers without the channel's overrides: the same for every request of one of its keys."""
     out = {
         "content-type": ("Content-Type", "application/json"),
-        "accept": ("Accept", "text/event-stream" if call.stream else "application/json"),
+        "accept": ("Accept", "text/event-stream" if stream else "application/json"),
     }
-    secret = call.secret
     if auth in ("api-key", "x-api-key"):
         if secret or auth == "api-key":
             out[auth] = (auth, secret)
@@ -59,24 +88,20 @@ def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]
         out["appid"] = ("appid", application)
     if auth not in ("api-key", "x-api-key") and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
-    for name, plain in (*row.headers, *(row.stream_headers if call.stream else ())):
-        if filled := plain.replace("{other}", call.channel.other):
+    for name, plain in named:
+        if filled := plain.replace("{other}", other):
             out[name.lower()] = (name, filled)
-    if call.channel.organization:
-        out["openai-organization"] = ("OpenAI-Organization", call.channel.organization)
+    if organization:
+        out["openai-organization"] = ("OpenAI-Organization", organization)
     out.update({name.lower(): (name, value) for name, value in more})
-    client = {h.name: h.value for h in call.native.headers} if call.native is not None else {}
-    for name, template in call.channel.header_override.items():
-        lower = str(name).lower()
-        if not _NAME.fullmatch(str(name)) or lower in _FRAMING:
-            raise ChannelError("The channel overrides a header that cannot be set.")
-        value = _filled(str(template), call.secret, client)
-        if value is not None:
-            out[lower] = (str(name), value)
-    for _, value in out.values():
-        if _BAD_VALUE.search(value) or not value.isascii():
-            raise ChannelError("A header or the key of the channel holds characters that no header may hold.")
-    return tuple(out.values())
+    return tuple((name, _checked(value)) for name, value in out.values())
+
+
+def _checked(value: str) -> str:
+    """The value, where a header may hold it. Raises ChannelError."""
+    if _BAD_VALUE.search(value) or not value.isascii():
+        raise ChannelError("A header or the key of the channel holds characters that no header may hold.")
+    return value
 
 
 def _filled(template: str, secret: str, client: Mapping[str, str]) -> str | None:

@@ -14,10 +14,15 @@ _KEY = re.compile(rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.
 _SCALAR = re.compile(_STRING + rb"|[^\s,\[\]{}\":]++", re.DOTALL)
 _BRACKET = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\r\n]*+([,}\]])")
+_FLAT = re.compile(
+    rb"[ \t\r\n]*+(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+((?:" + _STRING + rb"|[^\s,\[\]{}\":]++))[ \t\r\n]*+([,}])",
+    re.DOTALL,
+)
+"""A whole member whose value is no object and no list, with what follows it: most are."""
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Member:
     """A member: its name, where its key begins, where its value is."""
 
@@ -60,6 +65,14 @@ def members(body: bytes, start: int = 0) -> list[Member]:
     at += 1
     found: list[Member] = []
     while True:
+        flat = _FLAT.match(body, at)
+        if flat is not None:
+            key_at, value_at = flat.span(1), flat.span(2)
+            found.append(Member(_name(flat[1]), key_at[0], value_at[0], value_at[1]))
+            if flat[3] == b"}":
+                return found
+            at = flat.end()
+            continue
         key = _KEY.match(body, at)
         if key is None:
             end = _NEXT.match(body, at)
@@ -67,8 +80,7 @@ def members(body: bytes, start: int = 0) -> list[Member]:
                 raise _malformed()
             return found
         end_at = value_end(body, key.end())
-        name = orjson.loads(key[1]) if b"\\" in key[1] else key[1][1:-1].decode("utf-8", "replace")
-        found.append(Member(name, key.start(1), key.end(), end_at))
+        found.append(Member(_name(key[1]), key.start(1), key.end(), end_at))
         separator = _NEXT.match(body, end_at)
         if separator is None or separator[1] == b"]":
             raise _malformed()
@@ -77,21 +89,34 @@ def members(body: bytes, start: int = 0) -> list[Member]:
         at = separator.end()
 
 
+def _name(quoted: bytes) -> str:
+    """A member's name."""
+    return str(orjson.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode("utf-8", "replace")
+
+
 def space_end(body: bytes, at: int) -> int:
     """The first byte from `at` on that is no white space."""
     found = _SPACE.match(body, at)
     return found.end() if found else at
 
 
-def change(body: bytes, sets: dict[str, bytes], deletes: set[str], renames: dict[str, str], start: int = 0) -> bytes:
+def change(
+    body: bytes,
+    sets: dict[str, bytes],
+    deletes: set[str],
+    renames: dict[str, str],
+    start: int = 0,
+    known: list[Member] | None = None,
+) -> bytes:
     """The object with members replaced, removed and renamed; all other bytes are kept.
 
     What is set and not there is appended. Of duplicates of a changed member only the last
-    stays, because that is the one parsers see.
+    stays, because that is the one parsers see. known: the body's members, where they were read already.
     """
     if not sets and not deletes and not renames:
         return body
-    known = members(body, start)
+    if known is None:
+        known = members(body, start)
     last = {member.name: number for number, member in enumerate(known)}
     pieces: list[bytes] = []
     at = 0

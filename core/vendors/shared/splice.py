@@ -14,6 +14,8 @@ from core.vendors.shared.changes import Changes, Look
 
 Rules = Callable[[list[str], Look], Changes]
 """Names of the members, and a look at their values -> what changes."""
+PARSED_MOST = 64 << 10
+"""Bytes up to which a body is parsed once to see whether anything changes; longer ones (media) are only scanned."""
 SystemPrompt = Callable[[bytes, Mapping[str, scan.Member], Call], dict[str, bytes]]
 """The body, its members, the call -> members to set so that the channel's system prompt stands in the request."""
 
@@ -28,7 +30,17 @@ def splice(
     """
     if native and call.channel.setting.get("pass_through_body_enabled"):
         return body
-    found = {member.name: member for member in scan.members(body)}
+    flat = call.channel.param_override
+    prompt = system_prompt is not None and call.channel.setting.get("system_prompt")
+    if len(body) <= PARSED_MOST and not flat and not prompt:
+        parsed = loads(body)
+        changes = rules(list(parsed), parsed.get)
+        if not (changes.sets or changes.deletes or changes.renames):
+            return body
+        sets = {name: orjson.dumps(value) for name, value in changes.sets.items()}
+        return scan.change(body, sets, changes.deletes, changes.renames)
+    known = scan.members(body)
+    found = {member.name: member for member in known}
 
     def look(name: str) -> Any:
         member = found.get(name)
@@ -41,9 +53,8 @@ def splice(
 
     changes = rules(list(found), look)
     sets = {name: orjson.dumps(value) for name, value in changes.sets.items()}
-    if system_prompt is not None and call.channel.setting.get("system_prompt"):
+    if system_prompt is not None and prompt:
         sets.update(system_prompt(body, found, call))
-    flat = call.channel.param_override
     if flat and not isinstance(flat.get("operations"), list):
         for name, value in flat.items():
             sets[name] = orjson.dumps(value)
@@ -53,7 +64,7 @@ def splice(
                 del changes.renames[old]
                 if old != name:
                     changes.deletes.add(old)
-    out = scan.change(body, sets, changes.deletes, changes.renames)
+    out = scan.change(body, sets, changes.deletes, changes.renames, known=known)
     if flat and isinstance(flat.get("operations"), list):
         out = orjson.dumps(override.apply(loads(out), flat))
     return out
