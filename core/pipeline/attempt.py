@@ -123,6 +123,7 @@ async def open_attempt(
         include_usage=exchange.task.include_usage,
         created=exchange.started_ms // 1000,
         native=exchange.task.native,
+        options=exchange.snapshot.options.raw,
     )
     attempt.upstream_model = sent
     attempt.native = native

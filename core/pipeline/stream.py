@@ -164,7 +164,7 @@ async def _first(relay: Relay, exchange: Exchange, plan: Plan) -> _Open:
 async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
     """Reads until the first event is whole. Raises VendorError where there is none."""
     kind = opened.answer.headers.get("content-type", "")
-    if "html" in kind or "application/json" in kind:
+    if "html" in kind or ("application/json" in kind and not getattr(opened.form, "json_streams", False)):
         await _not_a_stream(opened)
     source: _Native | _Canonical = _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model)
     chunks = opened.answer.chunks()

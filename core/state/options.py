@@ -14,7 +14,8 @@ JSON_MAPS = frozenset(
     {
         "ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ImageRatio", "AudioRatio",
         "AudioCompletionRatio", "ModelPrice", "GroupRatio", "GroupGroupRatio", "UserUsableGroups", "TopupGroupRatio",
-        "ModelRequestRateLimitGroup", "group_ratio_setting.group_special_usable_group",
+        "ModelRequestRateLimitGroup", "gemini.safety_settings", "gemini.version_settings",
+        "group_ratio_setting.group_special_usable_group",
     }
 )  # fmt: skip
 """Options whose value is a JSON object."""
@@ -49,6 +50,9 @@ DEFAULTS: Mapping[str, str] = {
     "ModelRequestRateLimitSuccessCount": "1000", "ModelRequestRateLimitDurationMinutes": "1",
     "ModelRequestRateLimitGroup": "{}", "CheckSensitiveEnabled": "true", "CheckSensitiveOnPromptEnabled": "true",
     "SensitiveWords": "test_sensitive", "LogConsumeEnabled": "true", "DataExportEnabled": "true",
+    "gemini.safety_settings": '{"default":"OFF"}',
+    "gemini.version_settings": '{"default":"v1beta","gemini-1.0-pro":"v1"}',
+    "gemini.thinking_adapter_enabled": "true", "gemini.function_call_thought_signature_enabled": "true",
     "quota_setting.enable_free_model_pre_consume": "true", "isthmus.prefer_same_dialect": "false",
 }  # fmt: skip
 """Every option this version reads or shows, with its default as text; price maps: empty means the built-in table."""

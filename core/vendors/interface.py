@@ -41,6 +41,8 @@ class Call:
     """Unix seconds, for answers whose form needs a time the vendor did not tell."""
     native: common_pb2.Native | None = None
     """The client's own bytes; media spans of the canonical message point into its body."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every option as text, defaults filled in; forms read their vendor's (gemini.*, claude.*)."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.vendors.anthropic.messages import AnthropicMessages
-from core.vendors.interface import ChatForm, Vendor
+from core.vendors.gemini.chat import GeminiChat
+from core.vendors.gemini.embed import GeminiEmbed
+from core.vendors.interface import ChatForm, EmbeddingForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.embeddings import OpenAIEmbeddings
@@ -19,6 +21,7 @@ SANDBOX = 1000
 def _vendor(row: Row) -> Vendor:
     """The row with its code."""
     chat: tuple[ChatForm, ...] = (OpenAIChat(row),) if row.chat else ()
+    embedding: tuple[EmbeddingForm, ...] = (OpenAIEmbeddings(row),) if row.embedding else ()
     if row.responses:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}
@@ -26,13 +29,16 @@ def _vendor(row: Row) -> Vendor:
         chat = (*chat, AnthropicMessages(row))
         if row.messages_models:
             limited[AnthropicMessages.name] = row.messages_models
+    if row.gemini:
+        chat = (*chat, GeminiChat(row))
+        embedding = (*embedding, GeminiEmbed(row))
     return Vendor(
         number=row.number,
         name=row.name,
         owner=row.owner,
         base_url=row.base,
         chat=chat,
-        embedding=(OpenAIEmbeddings(row),) if row.embedding else (),
+        embedding=embedding,
         rerank=(JinaRerank(row),) if row.rerank else (),
         limited=limited,
         unavailable=row.unavailable,

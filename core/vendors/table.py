@@ -37,6 +37,8 @@ class Row:
     """bearer, x-api-key (Anthropic, and servers that need no key)."""
     messages_models: tuple[str, ...] = ()
     """Pieces of the names of the models that are served in that form; empty: all."""
+    gemini: bool = False
+    """Whether it speaks Gemini's forms, whose addresses are made of version, model and method."""
     chat_form: str = "openai.chat"
     """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
     auth: str = "bearer"
@@ -227,7 +229,7 @@ ROWS: tuple[Row, ...] = (
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
     Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
     _no_adaptor(23, "Tencent", "tencent", "https://hunyuan.tencentcloudapi.com", "Tencent Cloud's form"),
-    _no_adaptor(24, "Gemini", "google", "https://generativelanguage.googleapis.com", "the Gemini form"),
+    Row(24, "Gemini", "google", "https://generativelanguage.googleapis.com", chat="", gemini=True),
     Row(
         25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
         fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
@@ -310,7 +312,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
         responses=V1_RESPONSES, auth="bearer-optional", reasoning_field="reasoning_content",
-        messages=V1_MESSAGES, messages_auth="x-api-key",
+        messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),
     _oai(1001, "Groq", "groq", "https://api.groq.com/openai", "", V1_RESPONSES),
     Row(1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK),

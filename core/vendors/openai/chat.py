@@ -16,7 +16,7 @@ from core.vendors.openai.prompt import system_prompt
 from core.vendors.openai.relay import OpenAIRelay
 from core.vendors.openai.rules import chat_changes
 from core.vendors.openai.stream import OpenAIDecoder
-from core.vendors.shared import refusal, scan
+from core.vendors.shared import carry, refusal, scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.headers import headers, url
 from core.vendors.shared.splice import splice
@@ -37,7 +37,7 @@ class OpenAIChat:
 
     def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
         """The client's own bytes. Raises InvalidRequest, ChannelError."""
-        return self._request(native.body, call, (), native=True)
+        return self._request(carry.stripped(native.body), call, (), native=True)
 
     def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
         row = self._row

@@ -89,6 +89,8 @@ class Messages:
         return "developer" if name == "system" and self._develops else name
 
     def _message(self, message: chat_pb2.Message, parts: Sequence[parts_pb2.Part]) -> dict[str, Any]:
+        if any(part.thought_signature for part in parts):
+            self._dropped.append("parts.thought_signature")
         made: dict[str, Any] = {"role": self._role(message.role)}
         if message.name:
             made["name"] = message.name

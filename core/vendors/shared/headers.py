@@ -16,6 +16,7 @@ _CLOUDFLARE = "https://gateway.ai.cloudflare.com"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CLIENT_HEADER = re.compile(r"\{client_header:([^}]+)\}")
+_KEY_HEADERS = frozenset({"api-key", "x-api-key", "x-goog-api-key"})
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
 
 
@@ -80,13 +81,13 @@ def _own(
         "content-type": ("Content-Type", "application/json"),
         "accept": ("Accept", "text/event-stream" if stream else "application/json"),
     }
-    if auth in ("api-key", "x-api-key"):
-        if secret or auth == "api-key":
+    if auth in _KEY_HEADERS:
+        if secret or auth != "x-api-key":
             out[auth] = (auth, secret)
     elif auth == "baidu" and "|" in secret:
         secret, application = secret.split("|", 1)
         out["appid"] = ("appid", application)
-    if auth not in ("api-key", "x-api-key") and (secret or auth != "bearer-optional"):
+    if auth not in _KEY_HEADERS and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
     for name, plain in named:
         if filled := plain.replace("{other}", other):

@@ -1,0 +1,137 @@
+"""Gemini's generateContent as one object per vendor row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
+
+from core.errors import InvalidRequest
+from core.vendors.gemini import decode, refusal, thinking
+from core.vendors.gemini import usage as usages
+from core.vendors.gemini.address import on, url
+from core.vendors.gemini.encode import encode
+from core.vendors.gemini.encode_parts import PLACEHOLDER
+from core.vendors.gemini.relay import GeminiRelay
+from core.vendors.gemini.stream import GeminiDecoder
+from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
+from core.vendors.shared import scan
+from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.headers import headers
+from core.vendors.shared.splice import splice
+from core.vendors.table import Row
+
+_NAMES = {"generationConfig": "generation_config", "systemInstruction": "system_instruction"}
+"""Both spellings are taken by the vendor."""
+_FOREIGN = b"aXN0aG11cy"
+_CARRIED = re.compile(rb'"aXN0aG11cy[A-Za-z0-9+/_-]*={0,2}"')
+"""Another vendor's signature, which a client of this form brings back (front/dialects/gemini_parts.py: carried)."""
+_GUARDED = {"serviceTier": "allow_service_tier", "service_tier": "allow_service_tier"}
+
+
+class GeminiChat:
+    """Implements ChatForm for a row. Without state."""
+
+    name = decode.DIALECT
+    json_streams = True
+    """Streams that come as one JSON array are read, too."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+
+    def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
+        """The canonical request in this form. Raises InvalidRequest, ChannelError."""
+        body, dropped = encode(request, call, _model(call)[0])
+        return self._request(body, call, dropped, native=False)
+
+    def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes. Raises InvalidRequest, ChannelError."""
+        body = native.body
+        if _FOREIGN in body:
+            body = _CARRIED.sub(b'"' + PLACEHOLDER.encode() + b'"', body)
+        return self._request(body, call, (), native=True)
+
+    def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
+        model, suffix = _model(call)
+
+        def rules(names: list[str], look: Look) -> Changes:
+            changes = Changes()
+            settings = call.channel.settings
+            changes.deletes.update(name for name in names if name in _GUARDED and not settings.get(_GUARDED[name]))
+            if settings.get("disable_store") and "store" in names:
+                changes.deletes.add("store")
+            if "model" in names and look("model") not in (model, f"models/{model}"):
+                changes.sets["model"] = f"models/{model}"
+            if suffix:
+                _think(suffix, names, look, changes)
+            return changes
+
+        body = splice(body, call, rules, system_prompt=_system_prompt, native=native)
+        method = "streamGenerateContent" if call.stream else "generateContent"
+        return VendorRequest(
+            "POST", url(call, model, method, call.stream), headers(self._row, call, "x-goog-api-key"), body, dropped
+        )
+
+    def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
+        """A whole answer. Raises BadAnswer."""
+        return decode.decode(body, call)
+
+    def decoder(self, call: Call) -> GeminiDecoder:
+        """For a stream."""
+        return GeminiDecoder(call)
+
+    def relay(self, call: Call) -> GeminiRelay:
+        """For a stream whose client speaks this form."""
+        return GeminiRelay(call)
+
+    def relay_whole(self, body: bytes, call: Call) -> tuple[bytes, usage_pb2.Usage | None]:
+        """The answer's bytes with the model's name as asked for, and usage. Raises BadAnswer."""
+        answer = decode.parse(body)
+        if call.asked != call.sent and "modelVersion" in answer:
+            try:
+                body = scan.change(body, {"modelVersion": orjson.dumps(call.asked)}, set(), {})
+            except InvalidRequest:
+                raise BadAnswer("it is not a JSON object") from None
+        return body, usages.of_answer(answer)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
+        """An error answer, of any shape."""
+        return refusal.read(status, headers, body, call.secret)
+
+
+def _model(call: Call) -> tuple[str, dict[str, Any]]:
+    """The model's own name, and the thinkingConfig that the suffix of the name stands for."""
+    if not on(call, "thinking_adapter_enabled"):
+        return call.sent, {}
+    return thinking.unsuffixed(call.sent)
+
+
+def _think(suffix: dict[str, Any], names: list[str], look: Look, changes: Changes) -> None:
+    """Puts the thinkingConfig of a suffix into the request's generationConfig; the suffix wins."""
+    member = _NAMES["generationConfig"] if _NAMES["generationConfig"] in names else "generationConfig"
+    config = look(member)
+    config = dict(config) if isinstance(config, dict) else {}
+    config.pop("thinking_config", None)
+    config["thinkingConfig"] = suffix
+    changes.sets[member] = config
+
+
+def _system_prompt(body: bytes, found: Mapping[str, scan.Member], call: Call) -> dict[str, bytes]:
+    """The systemInstruction with the channel's prompt: alone, or before the client's if so set."""
+    prompt = {"text": str(call.channel.setting["system_prompt"])}
+    name = _NAMES["systemInstruction"] if _NAMES["systemInstruction"] in found else "systemInstruction"
+    member = found.get(name)
+    if member is None:
+        return {name: orjson.dumps({"parts": [prompt]})}
+    if not call.channel.setting.get("system_prompt_override"):
+        return {}
+    try:
+        own = orjson.loads(body[member.value : member.end])
+    except orjson.JSONDecodeError:
+        raise InvalidRequest("systemInstruction is not JSON.", param="systemInstruction") from None
+    parts = own.get("parts") if isinstance(own, dict) else None
+    parts = parts if isinstance(parts, list) else [parts] if isinstance(parts, dict) else []
+    return {name: orjson.dumps({**(own if isinstance(own, dict) else {}), "parts": [prompt, *parts]})}
