@@ -4,29 +4,49 @@ from __future__ import annotations
 
 from sanic import Request
 
+from front.dialects.gemini import GeminiChat, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
+from front.methods import Methods
 from front.relay import Handler, Relay
 
 OPENAI_ERRORS = OpenAIErrors()
 OPENAI_MODELS = OpenAIModels()
+GEMINI_ERRORS = GeminiErrors()
+GEMINI_MODELS = GeminiModels()
 
 
 def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
     """Method, path and handler of every relay route."""
+    methods = Methods(
+        GEMINI_ERRORS,
+        {
+            "generateContent": relay.chat(GeminiChat(streamed=False)),
+            "streamGenerateContent": relay.chat(GeminiChat(streamed=True, sse=False)),
+            "streamGenerateContent?alt=sse": relay.chat(GeminiChat(streamed=True)),
+            "embedContent": relay.embed(GeminiEmbeddings(batch=False)),
+            "batchEmbedContents": relay.embed(GeminiEmbeddings(batch=True)),
+        },
+    )
     return (
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
         ("GET", "/v1/models", relay.models(models_dialect)),
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),
+        ("POST", "/v1/models/<name:path>", methods),
+        ("POST", "/v1beta/models/<name:path>", methods),
+        ("GET", "/v1beta/models", relay.models(lambda request: GEMINI_MODELS)),
+        ("GET", "/v1beta/models/<name:path>", relay.model(lambda request: GEMINI_MODELS)),
     )
 
 
 def models_dialect(request: Request) -> ModelsDialect:
     """In whose shape models are listed: told by the headers a dialect's clients send."""
+    if request.headers.get("x-goog-api-key") or (request.query_string and request.args.get("key")):
+        return GEMINI_MODELS
     return OPENAI_MODELS
 
 
 def errors_of(path: str) -> ErrorForm:
     """The envelope for errors outside of any handler (no such route, headers too long), by path."""
-    return OPENAI_ERRORS
+    return GEMINI_ERRORS if path.startswith("/v1beta/") else OPENAI_ERRORS

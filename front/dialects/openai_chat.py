@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2
 
+from front.dialects import call_ids
 from front.dialects.openai_parts import keep, part, tool_call
 from front.dialects.openai_tools import tools as read_tools
 from front.dialects.strict import number, take, whole
@@ -82,7 +83,8 @@ def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes, called
     content = item.pop("content", None)
     if role in ("tool", "function"):
         result = message.parts.add().tool_result
-        result.call_id = take(item, "tool_call_id", str, path + ".") or called.get(message.name, "")
+        own, _ = call_ids.split(take(item, "tool_call_id", str, path + ".") or "")
+        result.call_id = own or called.get(message.name, "")
         if role == "tool" and not result.call_id:
             raise bad(f"{path}.tool_call_id is required.", f"{path}.tool_call_id")
         result.name = message.name

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import parts_pb2
 
+from front.dialects import call_ids
 from front.dialects.strict import take
 from front.errors import bad
 
@@ -103,7 +104,7 @@ def tool_call(target: parts_pb2.Part, item: Any, path: str) -> None:
     if not isinstance(item, dict):
         raise bad(f"{path} must be an object.", path)
     made = target.tool_call
-    made.id = take(item, "id", str, path + ".") or ""
+    made.id, target.thought_signature = call_ids.split(take(item, "id", str, path + ".") or "")
     kind = "custom" if isinstance(item.get("custom"), dict) else "function"
     named = item.get(kind)
     if not isinstance(named, dict):

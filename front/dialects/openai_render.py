@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
-from front.dialects import openai_errors
+from front.dialects import call_ids, openai_errors
 from front.dialects.openai_parts import FORM, LEGACY
 from front.errors import FrontError
 
@@ -61,10 +61,11 @@ def usage(found: usage_pb2.Usage) -> dict[str, Any]:
 def call(part: parts_pb2.Part) -> dict[str, Any]:
     """A tool call."""
     found = part.tool_call
+    call_id = call_ids.join(found.id, part.thought_signature)
     if found.free_form:
-        return {"id": found.id, "type": "custom", "custom": {"name": found.name, "input": found.arguments}}
+        return {"id": call_id, "type": "custom", "custom": {"name": found.name, "input": found.arguments}}
     made: dict[str, Any] = {
-        "id": found.id,
+        "id": call_id,
         "type": "function",
         "function": {"name": found.name, "arguments": found.arguments},
     }

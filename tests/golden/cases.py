@@ -64,9 +64,13 @@ def dialects() -> dict[str, list[tuple[str, str, Any]]]:
     found: dict[str, list[tuple[str, str, Any]]] = {}
     for route in relay_routes(_Recorder()):  # type: ignore[arg-type]
         path, handler = route[1], route[2]
-        if isinstance(handler, tuple):
-            operation, dialect = handler
-            found.setdefault(dialect.form, []).append((path, operation, dialect))
+        # Google's methods share a path: each is told apart by its name behind a colon.
+        several = getattr(handler, "handlers", None) or {"": handler}
+        for ending, one in several.items():
+            if isinstance(one, tuple):
+                operation, dialect = one
+                named = f"{path}:{ending}" if ending else path
+                found.setdefault(dialect.form, []).append((named, operation, dialect))
     return found
 
 
