@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from core.errors import InvalidRequest
 from core.manage import fields
-from core.pricing.tables import MAPS, PriceTables, completion_rule
+from core.pricing.completion import completion_rule
+from core.pricing.tables import MAPS, PriceTables
 from core.services.context import Services
 from core.state.options import is_secret, validate
 

@@ -28,6 +28,7 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
         account.group,
         group,
         exchange.snapshot.options,
+        account.accept_unset_price,
     )
     draws = draws_of(exchange.principal)
     hold = ledger.try_reserve(exchange.request_id, draws, units)

@@ -32,6 +32,7 @@ def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
         exchange.principal.account.group,
         exchange.group,
         exchange.task.operation,
+        exchange.principal.account.accept_unset_price or exchange.free,
     )
 
 

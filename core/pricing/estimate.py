@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.v1 import chat_pb2
 
-from core.pricing.price import EXACT, HOUR_WRITE, QUOTA_PER_UNIT, resolve
+from core.pricing.price import EXACT, HOUR_WRITE, resolve
 from core.pricing.tables import ONE, PriceTables
 from core.state.options import Options
 
@@ -41,20 +41,25 @@ def reserve_units(
     user_group: str,
     using_group: str,
     options: Options,
+    accept_unset: bool = False,
 ) -> int:
     """Units to hold: the prompt at its dearest input price, and max_output of each choice at the output price.
 
     Without max_output PreConsumedQuota tokens of output are held; a stream that
-    outgrows them holds more as it goes. Free models hold nothing. Raises PriceNotSet.
+    outgrows them holds more as it goes. A free model holds one unit, so that an empty
+    purse is refused, unless quota_setting.enable_free_model_pre_consume is off. Raises PriceNotSet.
     """
-    rates = resolve(model, tables, user_group, using_group)
+    rates = resolve(model, tables, user_group, using_group, accept_unset)
+    free = 1 if options.free_model_pre_consume else 0
     with localcontext(EXACT):
         if rates.price is not None:
-            return int((rates.price * QUOTA_PER_UNIT * rates.group_ratio).to_integral_value(ROUND_CEILING))
+            exact = rates.price * rates.quota_per_unit * rates.group_ratio
+            return max(free, int(exact.to_integral_value(ROUND_CEILING)))
         each = rates.model_ratio * rates.group_ratio
-        if not each:
-            return 0
-        dearest = max(ONE, rates.cache_ratio, rates.create_cache_ratio * HOUR_WRITE, rates.image_ratio)
+        heard = rates.audio_ratio if rates.audio_ratio is not None else ONE
+        dearest = max(ONE, rates.cache_ratio, rates.create_cache_ratio * HOUR_WRITE, rates.image_ratio, heard)
+        spoken = max(rates.completion_ratio, heard * rates.audio_completion_ratio if heard != 1 else ONE)
         output = (max_output or options.pre_consumed_quota) * max(1, candidates)
-        units = (prompt_tokens * dearest + output * rates.completion_ratio) * each
-        return max(1, int(units.to_integral_value(ROUND_CEILING)))
+        apart = rates.audio_price / 1_000_000 * rates.quota_per_unit * rates.group_ratio
+        units = prompt_tokens * max(dearest * each, apart) + output * spoken * each
+        return max(1 if each else free, int(units.to_integral_value(ROUND_CEILING)))

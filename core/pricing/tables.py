@@ -9,6 +9,9 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from importlib import resources
 
+from core.pricing.completion import completion_rule
+from core.pricing.extras import TOOLS, audio_price, tool_prices
+
 MAPS = (
     "ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ImageRatio", "AudioRatio",
     "AudioCompletionRatio", "ModelPrice",
@@ -16,6 +19,11 @@ MAPS = (
 UNPRICED_RATIO = Decimal("37.5")
 """What a model without price costs where that is allowed (New API)."""
 ONE = Decimal(1)
+QUOTA_PER_UNIT = Decimal(500_000)
+"""Units of one USD, where the option QuotaPerUnit says nothing else."""
+UNIT_MOST = 10**12
+COMPACT = "-openai-compact"
+"""Ends the names that /v1/responses/compact is billed by; those not listed take "*-openai-compact"."""
 Ratios = Mapping[str, Decimal]
 
 
@@ -64,6 +72,22 @@ class Rates:
     image_ratio: Decimal
     group_ratio: Decimal
     sources: Mapping[str, str]
+    audio_ratio: Decimal | None
+    """None: neither AudioRatio nor AudioCompletionRatio lists the model."""
+    audio_completion_ratio: Decimal
+    audio_price: Decimal
+    """USD for a million tokens of audio in; 0: as text."""
+    tools: Mapping[str, Decimal]
+    """USD for a thousand calls."""
+    quota_per_unit: Decimal
+    shown: Mapping[str, str]
+    """The figures as receipts tell them, by name."""
+
+
+def text(number: Decimal) -> str:
+    """A decimal without exponent and without zeros that say nothing."""
+    told = format(number, "f")
+    return told.rstrip("0").rstrip(".") if "." in told else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +98,9 @@ class PriceTables:
     group_ratio: Ratios
     group_group_ratio: Mapping[str, Ratios]
     self_use: bool
-    _rates: dict[tuple[str, str, str], Rates | None] = field(default_factory=dict, compare=False, repr=False)
+    quota_per_unit: Decimal = QUOTA_PER_UNIT
+    tools: Ratios = field(default_factory=lambda: TOOLS)
+    _rates: dict[tuple[str, str, str, bool], Rates | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def parse(cls, rows: Mapping[str, str]) -> PriceTables:
@@ -97,41 +123,65 @@ class PriceTables:
             }
         except (ValueError, AttributeError, RecursionError):
             between = {}
-        return cls(maps, groups, between, rows.get("SelfUseModeEnabled") == "true")
+        tools: Ratios = TOOLS
+        if rows.get("tool_price_setting.prices"):
+            try:
+                tools = ratios(rows["tool_price_setting.prices"]) or TOOLS
+            except (ValueError, AttributeError, RecursionError):
+                tools = TOOLS
+        unit = _unit(rows.get("QuotaPerUnit", ""))
+        return cls(maps, groups, between, rows.get("SelfUseModeEnabled") == "true", unit, tools)
 
-    def rates(self, model: str, user_group: str, using_group: str) -> Rates | None:
-        """What the model costs; None where it has neither price nor ratio and that is not allowed."""
-        key = (model, user_group, using_group)
+    def rates(self, model: str, user_group: str, using_group: str, accept_unset: bool = False) -> Rates | None:
+        """What the model costs; None where it has neither price nor ratio, and neither site nor user accepts that."""
+        key = (model, user_group, using_group, accept_unset)
         if key not in self._rates:
             if len(self._rates) > 20_000:
                 self._rates.clear()
-            self._rates[key] = self._resolve(model, user_group, using_group)
+            self._rates[key] = self._resolve(model, user_group, using_group, accept_unset)
         return self._rates[key]
 
-    def _resolve(self, model: str, user_group: str, using_group: str) -> Rates | None:
+    def _listed(self, table: str, name: str) -> Decimal | None:
+        """A model's entry, or that of all compactions."""
+        found = self.maps[table].get(name)
+        return self.maps[table].get("*" + COMPACT) if found is None and name.endswith(COMPACT) else found
+
+    def _resolve(self, model: str, user_group: str, using_group: str, accept_unset: bool) -> Rates | None:
         name = normalised(model)
-        price = self.maps["ModelPrice"].get(name)
-        ratio = self.maps["ModelRatio"].get(name)
+        price = self._listed("ModelPrice", name)
+        ratio = self._listed("ModelRatio", name)
         sources = {"model_ratio": "ModelRatio", "model_price": "ModelPrice"}
         if price is None and ratio is None:
-            if not self.self_use:
+            if not self.self_use and not accept_unset:
                 return None
-            ratio, sources["model_ratio"] = UNPRICED_RATIO, "self-use mode"
+            ratio = UNPRICED_RATIO
+            sources["model_ratio"] = "self-use mode" if self.self_use else "accepted by the user"
         completion, sources["output"] = self._completion(name)
         group, sources["group_ratio"] = self._group(user_group, using_group)
         cached = self.maps["CacheRatio"].get(model)
         written = self.maps["CreateCacheRatio"].get(model)
         sources["cached"] = "CacheRatio" if cached is not None else "default"
         sources["cache_write"] = "CreateCacheRatio" if written is not None else "default"
+        audio = self.maps["AudioRatio"].get(name)
+        spoken = self.maps["AudioCompletionRatio"].get(name)
+        figures = {
+            "model_ratio": ratio if ratio is not None else Decimal(0),
+            "completion_ratio": completion,
+            "cache_ratio": cached if cached is not None else ONE,
+            "create_cache_ratio": written if written is not None else Decimal("1.25"),
+            "image_ratio": self.maps["ImageRatio"].get(model, ONE),
+            "group_ratio": group,
+        }
         return Rates(
-            price,
-            ratio if ratio is not None else Decimal(0),
-            completion,
-            cached if cached is not None else ONE,
-            written if written is not None else Decimal("1.25"),
-            self.maps["ImageRatio"].get(model, ONE),
-            group,
-            sources,
+            price=price,
+            **figures,
+            sources=sources,
+            audio_ratio=ONE if audio is None and spoken is not None else audio,
+            audio_completion_ratio=spoken if spoken is not None else ONE,
+            audio_price=audio_price(name),
+            tools=tool_prices(name, self.tools),
+            quota_per_unit=self.quota_per_unit,
+            shown={name: text(figure) for name, figure in figures.items()},
         )
 
     def group_rate(self, user_group: str, using_group: str) -> Decimal:
@@ -156,27 +206,10 @@ class PriceTables:
         return (known[0], "built in") if known is not None else (ONE, "default")
 
 
-# (prefix, ratio, locked), the longest prefix first where several fit; spec: completion ratios of New API.
-_COMPLETION: tuple[tuple[str, str, bool], ...] = (
-    ("gpt-4o-2024-05-13", "3", True), ("gpt-4o-mini-tts", "20", False), ("gpt-4o", "4", False),
-    ("gpt-5.4-nano", "6.25", True), ("gpt-5.4", "6", True), ("gpt-5.5", "6", True), ("gpt-5", "8", True),
-    ("gpt-4.5-preview", "2", True), ("gpt-4-turbo", "3", True), ("gpt-", "2", False),
-    ("o1", "4", True), ("o3", "4", True), ("chatgpt-4o-latest", "3", True),
-    ("mistral-", "3", True), ("gemini-1.5", "4", True), ("gemini-2.0", "4", True), ("gemini-2.5-pro", "8", False),
-    ("gemini-2.5-flash-lite", "4", False), ("gemini-2.5-flash", "8.333333333333333333333333333", False),
-    ("gemini-3-pro-image", "60", False), ("gemini-3-pro", "6", False), ("gemini-", "4", False),
-    ("command-r-plus", "5", True), ("command-r", "3", True), ("command", "4", False),
-    ("ERNIE-Speed-", "2", True), ("ERNIE-Lite-", "2", True),
-)  # fmt: skip
-
-
-def completion_rule(name: str) -> tuple[Decimal, bool] | None:
-    """The built-in completion ratio of a model, and whether a saved one is ignored (locked)."""
-    if name.endswith("-all") or "-gizmo-" in name:
-        return Decimal(2), False
-    if "claude-3" in name or any(f"claude-{kind}-4" in name for kind in ("sonnet", "opus", "haiku")):
-        return Decimal(5), True
-    for prefix, ratio, locked in _COMPLETION:
-        if name.startswith(prefix):
-            return Decimal(ratio), locked
-    return None
+def _unit(text: str) -> Decimal:
+    """Units of one USD; what is no number above 0 counts as the default."""
+    try:
+        unit = Decimal(text)
+    except InvalidOperation:
+        return QUOTA_PER_UNIT
+    return unit if unit.is_finite() and 0 < unit <= UNIT_MOST else QUOTA_PER_UNIT

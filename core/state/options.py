@@ -15,7 +15,7 @@ JSON_MAPS = frozenset(
         "ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ImageRatio", "AudioRatio",
         "AudioCompletionRatio", "ModelPrice", "GroupRatio", "GroupGroupRatio", "UserUsableGroups", "TopupGroupRatio",
         "ModelRequestRateLimitGroup", "gemini.safety_settings", "gemini.version_settings",
-        "group_ratio_setting.group_special_usable_group",
+        "tool_price_setting.prices", "group_ratio_setting.group_special_usable_group",
     }
 )  # fmt: skip
 """Options whose value is a JSON object."""
@@ -37,7 +37,7 @@ DEFAULTS: Mapping[str, str] = {
     "DefaultUseAutoGroup": "false", "ExposeRatioEnabled": "false",
     "group_ratio_setting.group_special_usable_group": "{}", "token_setting.max_user_tokens": "1000",
     "ModelRatio": "", "CompletionRatio": "", "CacheRatio": "", "CreateCacheRatio": "", "ImageRatio": "",
-    "AudioRatio": "", "AudioCompletionRatio": "", "ModelPrice": "",
+    "AudioRatio": "", "AudioCompletionRatio": "", "ModelPrice": "", "tool_price_setting.prices": "",
     "RetryTimes": "0", "AutomaticDisableChannelEnabled": "false", "AutomaticEnableChannelEnabled": "false",
     "ChannelDisableThreshold": "5", "AutomaticDisableStatusCodes": "401",
     "AutomaticDisableKeywords": (
@@ -164,7 +164,7 @@ def _check_map(name: str, value: str) -> None:
             pair = held if isinstance(held, list) and len(held) == 2 else []
             if not pair or any(type(count) is not int for count in pair) or pair[0] < 0 or pair[1] < 1:
                 raise ValueError(f"{entry} needs [requests of 0 or more, successes of 1 or more]")
-        elif name.endswith("Ratio") or name == "ModelPrice":
+        elif name.endswith("Ratio") or name in ("ModelPrice", "tool_price_setting.prices"):
             _ratio(entry, held)
         elif not isinstance(held, str):
             raise ValueError(f"{entry} needs a text")
@@ -250,7 +250,7 @@ class Options:
                 if isinstance(v, dict)
             },
             group_names=frozenset(table("GroupRatio")),
-            auto_groups=tuple(str(group) for group in json.loads(raw["AutoGroups"])),
+            auto_groups=tuple(str(group) for group in json.loads(raw["AutoGroups"] or "[]")),
             prompt_words=_lines(words),
             rate_limit_enabled=on("ModelRequestRateLimitEnabled"),
             rate_limit_count=whole("ModelRequestRateLimitCount"),

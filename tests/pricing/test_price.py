@@ -116,4 +116,7 @@ def test_options_never_raise(rows: dict[str, str]) -> None:
 
 def test_bad_limits_keep_the_default() -> None:
     options = Options.parse({"ModelRequestRateLimitGroup": json.dumps({"vip": ["a", 1], "gold": [1, 2]})})
-    assert options.rate_limit_groups == {"gold": (1, 2)}
+    assert options.rate_limit_groups == {}
+    assert options.problems == (
+        "ModelRequestRateLimitGroup: vip needs [requests of 0 or more, successes of 1 or more]",
+    )
