@@ -264,7 +264,25 @@ def reply(content: bytes, request: Request, dropped: Any = ()) -> HTTPResponse:
     headers = call.stamp({}, request.ctx.request_id)
     if dropped:
         headers["X-Isthmus-Dropped"] = dropped_text(dropped)
-    return HTTPResponse(content, 200, headers, JSON)
+    return Reply(content, headers)
+
+
+class Reply(HTTPResponse):
+    """200 with JSON bytes and headers that are our own: they need no look for line breaks."""
+
+    def __init__(self, content: bytes, headers: dict[str, str]) -> None:
+        super().__init__(None, 200, None, JSON)
+        self.body = content
+        self._own = headers
+
+    @property
+    def processed_headers(self) -> Any:
+        """What goes out: the names and values as bytes."""
+        out = [(b"content-type", b"application/json")]
+        out += [(name.encode(), value.encode()) for name, value in self._own.items()]
+        # What Sanic has set: length and connection.
+        out += [(name.encode(), str(value).encode()) for name, value in self.headers.items()]
+        return out
 
 
 def refusal(problem: FrontError | grpc.aio.AioRpcError, request: Request, form: ErrorForm) -> HTTPResponse:

@@ -64,15 +64,15 @@ class Exchange:
     def __init__(self, method: str, metadata: Any, timeout: float | None, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.method = method
-        self._metadata: Pairs = pairs(metadata)
+        self._metadata: Pairs = pairs(metadata) if metadata else ()
         self._initial: Pairs | None = None
         self._trailing: Pairs = ()
         self._code: grpc.StatusCode | None = None
         self._details = ""
         self._final: grpc.StatusCode | None = None
         self._callbacks: list[Callable[[Any], None]] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-        self._begin_waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._begin_waiters: list[asyncio.Future[None]] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -189,7 +189,7 @@ class Exchange:
         """Fixes the initial metadata."""
         if self._initial is None:
             self._initial = initial
-            for waiter in self._begin_waiters:
+            for waiter in self._begin_waiters or ():
                 _wake(waiter)
 
     def finish(self, code: grpc.StatusCode, details: str = "", trailing: Pairs | None = None) -> bool:
@@ -205,7 +205,7 @@ class Exchange:
             self._timer = None
         if self._initial is None:
             self.begin()
-        for waiter in self._waiters:
+        for waiter in self._waiters or ():
             _wake(waiter)
         _wake(self._reader)
         _wake(self._room)
@@ -248,14 +248,20 @@ class Exchange:
         """Waits for the status."""
         while self._final is None:
             waiter = self._loop.create_future()
-            self._waiters.append(waiter)
+            if self._waiters is None:
+                self._waiters = [waiter]
+            else:
+                self._waiters.append(waiter)
             await waiter
 
     async def begun(self) -> None:
         """Waits for the initial metadata."""
         while self._initial is None:
             waiter = self._loop.create_future()
-            self._begin_waiters.append(waiter)
+            if self._begin_waiters is None:
+                self._begin_waiters = [waiter]
+            else:
+                self._begin_waiters.append(waiter)
             await waiter
 
     # -- a stream of answers -------------------------------------------------

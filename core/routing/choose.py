@@ -129,6 +129,8 @@ class Plan:
         ]
 
     def _weigh(self, ready: list[tuple[Channel, list[ChannelKey]]]) -> tuple[Channel, list[ChannelKey]]:
+        if len(ready) == 1:
+            return ready[0]
         if self._native_form:
             same = [item for item in ready if _speaks(item[0], self._native_form, self._model)]
             ready = same or ready

@@ -26,7 +26,7 @@ Key = tuple[str, str, int]
 class WireAnswer:
     """An answer whose head has arrived; see UpstreamAnswer."""
 
-    __slots__ = ("_connection", "_no_body", "_reply", "_timeouts", "headers", "status")
+    __slots__ = ("_connection", "_no_body", "_plain", "_reply", "_timeouts", "headers", "status")
 
     def __init__(self, connection: Connection, reply: Reply, timeouts: Timeouts, no_body: bool) -> None:
         self._connection = connection
@@ -35,11 +35,24 @@ class WireAnswer:
         self._no_body = no_body
         self.status = reply.status
         self.headers: Mapping[str, str] = reply.headers
+        self._plain = no_body or "content-encoding" not in reply.headers
 
     async def read(self, limit: int) -> bytes:
         """The whole body, decompressed, at most limit bytes. Raises UpstreamFailure."""
         parts: list[bytes] = []
         total = 0
+        if self._plain:
+            # The common case, without a generator in between.
+            connection, reply, timeouts = self._connection, self._reply, self._timeouts
+            try:
+                while data := await connection.chunk(reply, timeouts):
+                    total += len(data)
+                    if total > limit:
+                        raise AnswerTooLarge(f"The vendor's answer is larger than {limit} bytes.", "body")
+                    parts.append(data)
+            finally:
+                self._end()
+            return parts[0] if len(parts) == 1 else b"".join(parts)
         async for chunk in self.chunks():
             total += len(chunk)
             if total > limit:

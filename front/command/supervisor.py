@@ -28,8 +28,12 @@ from front.settings import FrontSettings
 
 logger = logging.getLogger("isthmus.supervisor")
 
-START_SECONDS = 9.0
-"""Longest a worker may take to be ready at the first start: a failed start ends within 10 s."""
+STILL_SECONDS = 7.0
+"""A worker that is not ready and has used no processor time for so long hangs (a database that does not answer)."""
+PROGRESS_SECONDS = 0.05
+"""Processor time that counts as getting on."""
+START_SECONDS = 60.0
+"""Longest a start may take, however slow the machine."""
 RESTART_FIRST = 0.1
 RESTART_MOST = 3.0
 """Pause before a worker is started again; doubles while it keeps dying young."""
@@ -94,6 +98,15 @@ def bind(host: str, port: int) -> socket.socket:
     sock.listen(1024)
     sock.set_inheritable(True)
     return sock
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time a process has used, in seconds; 0 where the system does not tell (no /proc)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 class Supervisor:
@@ -212,14 +225,20 @@ class Supervisor:
             worker.ready = True
 
     def _await_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not all(worker.ready for worker in self.workers.values()):
-            for worker in self.workers.values():
+        """Until every worker is ready. One that stands still has failed; one that is only slow has not."""
+        begun = moved = time.monotonic()
+        seen: dict[int, float] = {}
+        while waiting := [worker for worker in self.workers.values() if not worker.ready]:
+            now = time.monotonic()
+            for worker in waiting:
                 self._note_ready(worker)
                 if worker.process.poll() is not None:
                     raise StartFailed("A worker ended while starting; its log above says why.")
-            if time.monotonic() > deadline:
-                raise StartFailed(f"The workers were not ready within {START_SECONDS:.0f} s.")
+                used = cpu_seconds(worker.process.pid)
+                if used >= seen.get(worker.slot, 0.0) + PROGRESS_SECONDS:
+                    seen[worker.slot], moved = used, now
+            if now - moved > STILL_SECONDS or now - begun > START_SECONDS:
+                raise StartFailed(f"The workers were not ready after {now - begun:.0f} s.")
             time.sleep(0.02)
 
     @staticmethod
