@@ -7,6 +7,7 @@ from sanic import Request
 from front.dialects.gemini import GeminiChat, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
+from front.dialects.openai_responses import OpenAIResponses
 from front.methods import Methods
 from front.relay import Handler, Relay
 
@@ -30,6 +31,7 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
     )
     return (
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
+        ("POST", "/v1/responses", relay.chat(OpenAIResponses())),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
         ("GET", "/v1/models", relay.models(models_dialect)),
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from isthmus.v1 import billing_pb2
+from isthmus.v1 import billing_pb2, chat_pb2
 
 from core.errors import (
     ChannelError,
@@ -17,6 +17,7 @@ from core.errors import (
     VendorUnreachable,
 )
 from core.pipeline.exchange import Exchange, Form
+from core.pipeline.held import check_held
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status
 from core.settings import CoreSettings
@@ -127,6 +128,8 @@ async def open_attempt(
     )
     attempt.upstream_model = sent
     attempt.native = native
+    if not native and isinstance(exchange.task.canonical, chat_pb2.ChatRequest):
+        check_held(exchange.task.canonical, form.name)
     wire = form.splice(exchange.task.native, call) if native else form.encode(exchange.task.canonical, call)
     exchange.dropped = wire.dropped
     request = UpstreamRequest(

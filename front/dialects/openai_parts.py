@@ -58,9 +58,9 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes) -> None:
         target.refusal.text = take(item, "refusal", str, path + ".") or ""
     elif kind == "image_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
         target.image.detail = str(inner.pop("detail", None) or "")
-        _address(target.image.media, inner.pop("url"), raw)
+        address(target.image.media, inner.pop("url"), raw)
     elif kind == "video_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
-        _address(target.video.media, inner.pop("url"), raw)
+        address(target.video.media, inner.pop("url"), raw)
     elif kind == "input_audio" and isinstance(inner, dict) and isinstance(inner.get("data"), str):
         target.audio.format = str(inner.pop("format", None) or "")
         media(target.audio.media, inner.pop("data"), raw)
@@ -69,7 +69,7 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes) -> None:
         if isinstance(inner.get("file_id"), str):
             target.file.media.file_id = inner.pop("file_id")
         elif isinstance(inner.get("file_data"), str):
-            _address(target.file.media, inner.pop("file_data"), raw)
+            address(target.file.media, inner.pop("file_data"), raw)
     elif kind in ("image_url", "video_url", "input_audio", "file"):
         raise bad(f"{path}.{kind} is not complete.", f"{path}.{kind}")
     else:
@@ -87,7 +87,7 @@ def _mark(target: parts_pb2.Part, item: dict[str, Any]) -> None:
         target.cache_mark.ttl = str(mark.get("ttl") or "")
 
 
-def _address(target: parts_pb2.Media, url: str, raw: bytes) -> None:
+def address(target: parts_pb2.Media, url: str, raw: bytes) -> None:
     """An address, or the bytes of a data: URL."""
     if url.startswith("data:") and ";base64," in url[:256]:
         head, _, data = url.partition(";base64,")

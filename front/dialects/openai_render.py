@@ -292,8 +292,8 @@ class StreamRenderer:
             made["reasoning_content"] = getattr(delta, kind)
         elif kind == "refusal":
             made["refusal"] = delta.refusal
-        elif kind == "arguments":
-            number, free = self._calls.get((delta.choice, delta.index), (0, False))
+        elif kind == "arguments" and (delta.choice, delta.index) in self._calls:
+            number, free = self._calls[(delta.choice, delta.index)]
             named = {"custom": {"input": delta.arguments}} if free else {"function": {"arguments": delta.arguments}}
             made = {"tool_calls": [{"index": number, **named}]}
             if self._legacy and not free:

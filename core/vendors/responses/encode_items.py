@@ -65,13 +65,13 @@ class Items:
     def _message(self, message: chat_pb2.Message, extra: dict[str, Any], items: list[Any]) -> None:
         """One message item for each stretch of content; the message's own id goes to the first."""
         role = _ROLES.get(message.role, "user")
-        head = {"id": message.id, "status": message.status, **extra}
+        head = {name: value for name, value in (("id", message.id), ("status", message.status)) if value} | extra
         if message.name:
             self._dropped.append("messages.name")
         stretch: list[parts_pb2.Part] = []
         said: dict[str, Any] | None = None
         for part in message.parts:
-            if part.WhichOneof("kind") in _CONTENT and not self._is_item(part):
+            if self._is_content(part):
                 named = own(part.extensions).get("message")
                 if stretch and named != said:
                     self._flush(role, stretch, said or head, items)
@@ -88,13 +88,19 @@ class Items:
         elif not message.parts and self._same:
             self._flush(role, [], head, items)
 
-    def _is_item(self, part: parts_pb2.Part) -> bool:
-        """Whether a picture is what an image_generation_call made."""
-        return part.HasField("image") and own(part.extensions).get("type") == "image_generation_call"
+    @staticmethod
+    def _is_content(part: parts_pb2.Part) -> bool:
+        """Whether a part stands inside a message item: not what an image_generation_call made."""
+        kind = part.WhichOneof("kind")
+        if kind == "opaque":
+            return part.opaque.dialect == DIALECT and "message" in own(part.extensions)
+        return kind in _CONTENT and not (
+            kind == "image" and own(part.extensions).get("type") == "image_generation_call"
+        )
 
     def _flush(self, role: str, parts: Sequence[parts_pb2.Part], head: dict[str, Any], items: list[Any]) -> None:
         made: dict[str, Any] = {"type": "message", "role": role}
-        merged(made, {key: value for key, value in head.items() if value})
+        merged(made, head)
         content = [piece for part in parts for piece in self._content(part, role)]
         plain = len(content) == 1 and isinstance(content[0], dict) and self._plain(content[0])
         if plain and not made.get("id"):
@@ -114,6 +120,8 @@ class Items:
         kind = part.WhichOneof("kind")
         if part.thought_signature:
             self._dropped.append("parts.thought_signature")
+        if kind == "opaque":
+            return [orjson.Fragment(part.opaque.json)]
         if role == "assistant" and kind not in ("text", "refusal"):
             self._dropped.append(f"messages.assistant.{kind}")
             return []
