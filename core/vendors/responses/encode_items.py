@@ -257,7 +257,7 @@ class Items:
 
     def _tool_result(self, part: parts_pb2.Part) -> dict[str, Any]:
         result = part.tool_result
-        free = result.free_form or result.call_id in self._free
+        free = result.free_form or (not self._same and result.call_id in self._free)
         made: dict[str, Any] = {"type": "custom_tool_call_output" if free else "function_call_output"}
         if result.call_id:
             made["call_id"] = result.call_id
