@@ -118,12 +118,9 @@ async def create(services: Services, principal: Principal, key: admin_pb2.ApiKey
     """A new key and its secret. Raises InvalidRequest where the account has too many."""
     columns = _columns(services, principal, key)
     most = services.state.snapshot.options.max_user_tokens
-    _, count = await services.store.keys.list(principal.account.id, limit=1)
-    if count >= most:
-        raise InvalidRequest(f"An account has at most {most} keys.")
     secret = new_secret()
     granted = 0 if key.unlimited_quota else key.remaining_quota
-    token = await services.store.keys.create(principal.account.id, secret, granted, **columns)
+    token = await services.store.keys.create(principal.account.id, secret, granted, most, **columns)
     await services.state.refresh()
     return (await messages(services, [token]))[0], secret
 
@@ -137,6 +134,8 @@ async def update(
         columns = await _status(services, token, key.status)
     else:
         columns = _columns(services, principal, key)
+        if token.status == KEY_EXHAUSTED and (key.unlimited_quota or key.remaining_quota > 0):
+            columns["status"] = ENABLED
     token = await services.store.keys.update(token.id, principal.account.id, **columns)
     if not status_only and not key.unlimited_quota:
         await services.ledger.set_remaining(token.purse_id, key.remaining_quota)

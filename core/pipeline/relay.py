@@ -16,6 +16,7 @@ from core.errors import (
     ChannelError,
     InvalidRequest,
     IsthmusError,
+    KeyExhausted,
     NoChannel,
     RateLimited,
     ShuttingDown,
@@ -130,7 +131,13 @@ class Relay:
         check_words(task.canonical, exchange.snapshot.options)
         exchange.prompt_tokens = self._estimate(task)
         exchange.group = plan.group
-        await reserve(exchange, self.ledger, exchange.group)
+        try:
+            await reserve(exchange, self.ledger, exchange.group)
+        except KeyExhausted:
+            assert principal.key is not None
+            # Told to management, and to whoever asks next without asking the ledger.
+            await self.store.keys.exhaust(principal.key.id)
+            raise
         return exchange, plan
 
     @staticmethod

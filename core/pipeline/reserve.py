@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.errors import KeyExhausted, KeyQuotaExceeded
 from core.ledger.interface import Draws, Ledger
 from core.pipeline.exchange import Exchange
 from core.pricing.estimate import reserve_units
@@ -16,7 +17,11 @@ def draws_of(principal: Principal) -> Draws:
 
 
 async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
-    """Holds the most the request may cost. Raises PriceNotSet, InsufficientQuota, KeyQuotaExceeded, Overloaded."""
+    """Holds the most the request may cost.
+
+    Raises PriceNotSet, InsufficientQuota, Overloaded; KeyQuotaExceeded where the key's own purse holds too little,
+    KeyExhausted where it holds nothing.
+    """
     envelope = exchange.envelope
     account = exchange.principal.account
     units = reserve_units(
@@ -33,6 +38,12 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
     draws = draws_of(exchange.principal)
     hold = ledger.try_reserve(exchange.request_id, draws, units)
     if hold is None:
-        hold = await ledger.reserve(exchange.request_id, draws, units)
+        try:
+            hold = await ledger.reserve(exchange.request_id, draws, units)
+        except KeyQuotaExceeded:
+            purse = await ledger.purse(draws.all_of[0])
+            if purse.available + purse.leased <= 0:
+                raise KeyExhausted() from None
+            raise
     exchange.hold = hold
     exchange.reserved = units

@@ -8,7 +8,7 @@ from typing import Any
 
 from isthmus.v1 import billing_pb2
 
-from core.errors import RecordNotFound
+from core.errors import InvalidRequest, RecordNotFound
 from core.ledger import purses
 from core.store import changes
 from core.store.database import Database
@@ -17,6 +17,8 @@ from core.store.models import Token, User
 from core.store.secrets import Vault
 
 LIST_MOST = 100
+ENABLED = 1
+KEY_EXHAUSTED = 4
 HINT = 4
 """Characters of a key shown at each end."""
 
@@ -28,10 +30,19 @@ class Keys:
         self._database = database
         self._vault = vault
 
-    async def create(self, user_id: int, secret: str, granted: int, **fields: Any) -> Token:
-        """A new key; every key has a purse, which unlimited ones do not draw on."""
+    async def create(self, user_id: int, secret: str, granted: int, most: int | None = None, **fields: Any) -> Token:
+        """A new key; every key has a purse, which unlimited ones do not draw on.
+
+        Raises InvalidRequest where the account has `most` keys already.
+        """
 
         def run() -> Token:
+            if most is not None:
+                owner = User.select(User.id).where(User.id == user_id)
+                # Whoever creates keys of one account at the same time waits here, so that the count holds.
+                (owner.for_update() if self._database.kind == "postgres" else owner).first()
+                if Token.select().where(Token.user_id == user_id, Token.deleted_at == 0).count() >= most:
+                    raise InvalidRequest(f"An account has at most {most} keys.")
             token = Token.create(
                 user_id=user_id,
                 key=self._vault.encrypt(secret),
@@ -109,6 +120,16 @@ class Keys:
 
         await self._database.write(run)
         return await self.get(key_id)
+
+    async def exhaust(self, key_id: int) -> None:
+        """Marks an enabled key as exhausted: its own purse is empty."""
+
+        def run() -> None:
+            condition = (Token.id == key_id) & (Token.status == ENABLED)
+            if Token.update(status=KEY_EXHAUSTED).where(condition).execute():
+                changes.note(self._database, changes.KEY, key_id)
+
+        await self._database.write(run)
 
     async def delete(self, ids: Sequence[int], user_id: int) -> int:
         """Soft; returns how many there were."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from isthmus.v1 import billing_pb2
 
-from core.errors import Conflict, InsufficientQuota, RecordNotFound
+from core.errors import Conflict, InsufficientQuota, InvalidRequest, RecordNotFound
 from core.ledger.interface import Draws
 from core.ledger.ledger import open_ledger
 from core.settings import CoreSettings
@@ -139,3 +139,34 @@ async def test_ledger_settles_to_the_unit(store: Store, settings: CoreSettings) 
     )[0]
     assert tuple(purse) == (900, 0, 300)
     assert (await store.accounts.get(user.id)).used_quota == 300
+
+
+async def test_the_number_of_keys_holds_under_races(store: Store) -> None:
+    user = await store.accounts.create("ada", "hash")
+    made = await asyncio.gather(
+        *(store.keys.create(user.id, f"{number:048d}", 0, 3) for number in range(12)), return_exceptions=True
+    )
+    refused = [found for found in made if isinstance(found, BaseException)]
+    assert all(isinstance(found, InvalidRequest) for found in refused), refused
+    assert len(refused) == 9
+    assert (await store.keys.list(user.id))[1] == 3
+    # Another account has its own number, and a deleted key makes room.
+    other = await store.accounts.create("bob", "hash")
+    await store.keys.create(other.id, "b" * 48, 0, 1)
+    kept = next(found for found in made if not isinstance(found, BaseException))
+    await store.keys.delete([kept.id], user.id)
+    await store.keys.create(user.id, "c" * 48, 0, 3)
+    with pytest.raises(InvalidRequest):
+        await store.keys.create(user.id, "d" * 48, 0, 0)
+
+
+async def test_only_enabled_keys_become_exhausted(store: Store) -> None:
+    user = await store.accounts.create("ada", "hash")
+    key = await store.keys.create(user.id, SECRET, 0)
+    seen = await store.changes.newest()
+    await store.keys.exhaust(key.id)
+    assert (await store.keys.get(key.id)).status == 4
+    assert len(await store.changes.since(seen)) == 1
+    await store.keys.update(key.id, user.id, status=2)
+    await store.keys.exhaust(key.id)
+    assert (await store.keys.get(key.id)).status == 2
