@@ -287,6 +287,6 @@ async def update_tag(services: Services, request: admin_pb2.UpdateTagRequest) ->
             found[column] = _names(values, column, most)
     if not found:
         raise InvalidRequest("Nothing is to be changed.")
-    count = await services.store.channels.update_many(chosen, tag, **found)
+    count = await services.store.channels.update_many(chosen, tag, found)
     await services.state.refresh()
     return count

@@ -86,13 +86,15 @@ async def login(
         raise RoleTooLow("Signing in by password is switched off.")
     username = fields.text(request.username.strip(), "username")
     name = "name:" + username.lower()[:64]
-    # The address is never forgiven: one's own account would reset it.
-    services.throttle.begin(name, "address:" + address if address else "")
+    # The address is never forgiven its failures: one's own account would reset them.
+    place = "address:" + address if address else ""
+    services.throttle.begin(name, place)
     user = await services.store.accounts.find_by_name(username)
     right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
     if user is None or not right or user.status != ENABLED:
         raise WrongPassword()
     services.throttle.succeeded(name)
+    services.throttle.undo(place)
     columns: dict[str, Any] = {"last_login_at": int(time.time())}
     if rehash:
         columns["password"] = await hash_password(request.password)

@@ -38,6 +38,13 @@ class Throttle:
                 else:
                     count[0] += 1
 
+    def undo(self, *names: str) -> None:
+        """Takes back what begin() counted, and no more: failures before it stay."""
+        for name in names:
+            count = self._failures.get(name)
+            if count is not None and count[0] > 0:
+                count[0] -= 1
+
     def succeeded(self, *names: str) -> None:
         """Forgets failures."""
         for name in names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from peewee import fn
@@ -141,7 +141,7 @@ class Channels:
             if any(hmac.compare_digest(held.encode(), wanted) for held in split_keys(row.key))
         ]
 
-    async def update_many(self, ids: Sequence[int], tag: str, **fields: Any) -> int:
+    async def update_many(self, ids: Sequence[int], tag: str, fields: Mapping[str, Any]) -> int:
         """Writes columns of the channels of these ids, or else of this tag; how many there were."""
         condition = Channel.id.in_(list(ids)) if ids else Channel.tag == tag
 

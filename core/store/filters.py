@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import SQL, Expression, NodeList, Value
+from peewee import OP, SQL, Expression, NodeList, Value
 
 from core.errors import InvalidRequest
 
@@ -14,9 +14,9 @@ OTHERS_LEAST = 2
 
 
 def text_filter(column: Any, text: str, param: str) -> Any:
-    """Without "%" the column equals the text, with it "%" stands for anything; "_" is always literal.
+    """Without "%" the column equals the text, with it "%" stands for anything, whatever the case.
 
-    Raises InvalidRequest for patterns that ask too much.
+    "_" is always literal. Raises InvalidRequest for patterns that ask too much.
     """
     if "%" not in text:
         return column == text
@@ -27,4 +27,4 @@ def text_filter(column: Any, text: str, param: str) -> Any:
         )
     escaped = text.replace("\\", "\\\\").replace("_", "\\_")
     pattern = NodeList((Value(escaped, converter=False), SQL("ESCAPE"), Value("\\", converter=False)))
-    return Expression(column, "LIKE", pattern)
+    return Expression(column, OP.ILIKE, pattern)

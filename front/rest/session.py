@@ -139,8 +139,8 @@ async def login(c: Call) -> Any:
 async def logout(c: Call) -> Any:
     """The browser forgets the session."""
     reply = Raw({"success": True, "message": ""})
-    for name in (COOKIE, VERIFICATION_COOKIE):
-        reply.response.delete_cookie(name, path="/")
+    for name in (VERIFICATION_COOKIE, COOKIE):
+        with_cookie(reply, c, name, "", 0)
     return reply
 
 

@@ -1,0 +1,168 @@
+"""Logs, their sums, their end; sums of usage."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.integration.house import House, http
+from tests.rest.people import Person, make
+from tests.rest.test_isolation import chat, until
+
+
+class Story:
+    """A user with two keys and some requests, one of them refused by the vendor's address."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.person = make(house, quota=50_000_000)
+        self.keys = [self.person.key(name=name) for name in ("one", "two")]
+        self.ids = [chat(house, self.keys[place][1]) for place in (0, 0, 1)]
+        until(lambda: self.person.get("GET", "/api/log/self?type=2")["total"] == 3)
+
+
+@pytest.fixture(scope="module")
+def story(gateway: House) -> Story:
+    return Story(gateway)
+
+
+LOG = {
+    "id", "user_id", "created_at", "type", "content", "username", "token_name", "model_name", "quota", "prompt_tokens",
+    "completion_tokens", "use_time", "is_stream", "channel", "channel_name", "token_id", "group", "ip", "request_id",
+    "upstream_request_id", "other",
+}  # fmt: skip
+
+
+def test_a_line_is_its_receipt(story: Story, admin: Person) -> None:
+    (line,) = admin.get("GET", f"/api/log/?request_id={story.ids[0]}")["items"]
+    assert set(line) == LOG
+    assert (line["type"], line["token_name"], line["model_name"], line["group"]) == (2, "one", "gpt-4o", "default")
+    assert (line["channel"], line["channel_name"]) == (1, "sandbox-0")
+    other = json.loads(line["other"])
+    assert {
+        "model_ratio",
+        "group_ratio",
+        "user_group_ratio",
+        "completion_ratio",
+        "model_price",
+        "cache_tokens",
+        "cache_ratio",
+        "frt",
+    } <= set(other)
+    assert (other["model_ratio"], other["completion_ratio"], other["group_ratio"]) == (1.25, 4.0, 1.0)
+    assert (other["model_price"], other["user_group_ratio"]) == (-1, -1)
+    assert other["admin_info"]["use_channel"] == ["1"]
+    assert other["request_path"] == "/v1/chat/completions"
+    assert other["receipt"]["quota"] == line["quota"] > 0
+    expected = (line["prompt_tokens"] + line["completion_tokens"] * 4) * 1.25
+    assert abs(line["quota"] - expected) <= 1
+    assert line["content"] == other["receipt"]["formula"]
+
+
+def test_filters(story: Story, admin: Person) -> None:
+    name, now = story.person.name, int(time.time())
+    for query, found in (
+        ("", 3), (f"username={name}", 3), (f"username={name[:-1]}", 0), ("token_name=one", 2), ("model_name=gpt-4o", 3),
+        ("model_name=gpt", 0), ("model_name=gpt%25", 3), ("model_name=gpt_4o", 0), ("channel=1", 3), ("channel=9", 0),
+        ("group=default", 3), ("group=vip", 0), (f"start_timestamp={now + 60}", 0), (f"end_timestamp={now - 3600}", 0),
+        (f"start_timestamp={now - 3600}&end_timestamp={now + 60}", 3), ("type=5", 0), ("type=2", 3),
+    ):  # fmt: skip
+        items = admin.get("GET", f"/api/log/?page_size=100&{query}")["items"]
+        assert len([item for item in items if item["request_id"] in story.ids]) == found, query
+    for query in ("type=99", "model_name=%25%25", "model_name=%25a"):
+        admin.refused("GET", f"/api/log/?{query}")
+    for path in ("/api/log/search", "/api/log/self/search"):
+        assert "withdrawn" in admin.refused("GET", path + "?keyword=x")
+
+
+def test_own_lines(story: Story) -> None:
+    told = story.person.get("GET", "/api/log/self?type=2&page_size=2&p=2")
+    assert (told["total"], [item["id"] for item in told["items"]]) == (3, [3])
+    assert [item["request_id"] for item in told["items"]] == [story.ids[0]]
+    lines = http(
+        "GET", story.house.base + "/api/log/token", headers={"Authorization": f"Bearer {story.keys[0][1]}"}
+    ).json()
+    assert [line["request_id"] for line in lines["data"]] == [story.ids[1], story.ids[0]]
+
+
+def test_sums(story: Story, admin: Person) -> None:
+    person = story.person
+    lines = person.get("GET", "/api/log/self?type=2")["items"]
+    quota = sum(line["quota"] for line in lines)
+    tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in lines)
+    for path, asker in (("/api/log/self/stat", person), (f"/api/log/stat?username={person.name}", admin)):
+        assert asker.get("GET", path) == {"quota": quota, "rpm": 3, "tpm": tokens}
+    assert person.get("GET", "/api/log/self/stat?token_name=two&type=5")["rpm"] == 1, (
+        "always requests, whatever the type"
+    )
+    assert person.get("GET", f"/api/log/self/stat?end_timestamp={int(time.time()) - 3600}")["quota"] == 0
+    before = person.get("GET", "/api/user/self")
+    assert (before["used_quota"], before["request_count"]) == (quota, 3)
+
+
+def test_usage(story: Story, admin: Person) -> None:
+    person, now = story.person, int(time.time())
+    span = f"start_timestamp={now - 86_400}&end_timestamp={now + 60}"
+    lines = person.get("GET", "/api/log/self?type=2")["items"]
+    quota = sum(line["quota"] for line in lines)
+
+    def total(rows: list[dict[str, Any]], name: str = "quota") -> int:
+        return sum(int(row[name]) for row in rows)
+
+    own = person.get("GET", f"/api/data/self?{span}")
+    assert total(own) == quota
+    assert total(own, "count") == 3
+    assert {row["model_name"] for row in own} == {"gpt-4o"}
+    assert all(row["created_at"] % 3600 == 0 for row in own)
+    assert total(admin.get("GET", f"/api/data/?{span}&username={person.name}")) == quota
+    mine = [row for row in admin.get("GET", f"/api/data/users?{span}") if row["username"] == person.name]
+    assert (total(mine), {row["user_id"] for row in mine}) == (quota, {person.id})
+    flow = person.get("GET", f"/api/data/flow/self?{span}")
+    assert [(row["token_name"], row["count"]) for row in flow] == [("one", 2), ("two", 1)]
+    assert set(flow[0]) == {"token_id", "token_name", "use_group", "model_name", "token_used", "count", "quota"}
+    whole = [row for row in admin.get("GET", f"/api/data/flow?{span}") if row["username"] == person.name]
+    assert total(whole) == quota
+    assert {row["channel_id"] for row in whole} == {1}
+    assert "flow needs" in person.refused("GET", "/api/data/flow/self")
+    assert "30 days" in person.refused("GET", f"/api/data/self?start_timestamp={now - 40 * 86_400}")
+
+
+def test_refused_requests_have_lines(story: Story, admin: Person) -> None:
+    dead = {
+        "type": 1000,
+        "name": "dead",
+        "key": "k",
+        "base_url": "http://127.0.0.1:9",
+        "models": "dead-model",
+        "group": "default",
+    }
+    story.house.manage("PUT", "/api/option/", {"key": "SelfUseModeEnabled", "value": True})
+    story.house.manage("POST", "/api/channel/", {"mode": "single", "channel": dead})
+    body = {"model": "dead-model", "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"Authorization": f"Bearer {story.keys[0][1]}"}
+    reply = http("POST", story.house.base + "/v1/chat/completions", body, headers)
+    assert reply.status >= 500
+    path = f"?type=5&request_id={reply.headers['x-request-id']}"
+    (line,) = until(lambda: admin.get("GET", "/api/log/" + path)["items"])
+    other = json.loads(line["other"])
+    assert (other["error_code"], other["status_code"], other["channel_name"]) == (
+        "VENDOR_UNREACHABLE",
+        reply.status,
+        "dead",
+    )
+    assert line["quota"] == 0
+    (line,) = story.person.get("GET", "/api/log/self" + path)["items"]
+    assert "dead" not in line["other"].replace("dead-model", "")
+
+
+def test_old_lines_are_deleted(story: Story, root: Person) -> None:
+    for query in ("", "?target_timestamp=0", "?target_timestamp=-5", "?target_timestamp=x"):
+        assert "Before which" in root.refused("DELETE", "/api/log/" + query)
+    assert root.get("DELETE", f"/api/log/?target_timestamp={int(time.time()) - 86_400}") == 0
+    assert story.person.get("GET", "/api/log/self?type=2")["total"] == 3
+    assert root.get("DELETE", f"/api/log/?target_timestamp={int(time.time()) + 5}") >= 3
+    assert story.person.get("GET", "/api/log/self?type=2")["total"] == 0
+    assert story.person.get("GET", "/api/user/self")["request_count"] >= 3, "counters are not the log"
