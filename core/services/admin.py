@@ -193,6 +193,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             return admin_pb2.UpdateTagResponse(changed=await channels.update_tag(self._services, request))
 
     @guarded_unary
+    async def GetTagModels(self, request: admin_pb2.GetTagModelsRequest, info: CallInfo, context: Any) -> Any:
+        """The longest list of models of a tag."""
+        await self._services.account(info, ROLE_ADMIN)
+        listed = await self._services.store.channels.longest_models(fields.text(request.tag, "tag"))
+        return admin_pb2.GetTagModelsResponse(models=[name for name in listed.split(",") if name])
+
+    @guarded_unary
     async def ManageChannelKeys(self, request: admin_pb2.ManageChannelKeysRequest, info: CallInfo, context: Any) -> Any:
         """Single keys of a channel."""
         if request.action == "get_key_status":

@@ -99,7 +99,7 @@ class Logs:
         def run() -> Sequence[dict[str, Any]]:
             columns = [getattr(Log, name) for name in BY[by]]
             if by != billing_pb2.USAGE_BY_FLOW:
-                columns.append((Log.created_at - Log.created_at % HOUR).alias("hour"))
+                columns.append((Log.created_at / HOUR * HOUR).alias("hour"))
             quota = fn.SUM(Log.quota)
             figures = (
                 fn.COUNT(Log.id).alias("count"),

@@ -193,6 +193,14 @@ async def update_tag(c: Call) -> Any:
     await c.m.admin.UpdateTag(asked, metadata=c.who)
 
 
+async def tag_models(c: Call) -> Any:
+    """The longest list of models among a tag's channels."""
+    if not c.text("tag"):
+        return Raw({"success": False, "message": "A tag is wanted."}, 400)
+    found = await c.m.admin.GetTagModels(admin_pb2.GetTagModelsRequest(tag=c.text("tag")), metadata=c.who)
+    return ",".join(found.models)
+
+
 async def tag_many(c: Call) -> Any:
     """Gives channels a tag, or takes it; how many."""
     body = await c.body()
@@ -248,6 +256,7 @@ ROUTES = (
     Route("POST", "/api/channel/tag/enabled", Level.ADMIN, enable_tag),
     Route("POST", "/api/channel/tag/disabled", Level.ADMIN, disable_tag),
     Route("PUT", "/api/channel/tag", Level.ADMIN, update_tag),
+    Route("GET", "/api/channel/tag/models", Level.ADMIN, tag_models),
     Route("POST", "/api/channel/multi_key/manage", Level.ADMIN, manage_keys),
     Route("POST", "/api/channel/fix", Level.ADMIN, fix),
     Route("POST", "/api/channel/copy/<channel_id:int>", Level.ADMIN, copy),

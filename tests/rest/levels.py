@@ -57,6 +57,7 @@ POST   /api/channel/batch/tag                admin
 POST   /api/channel/tag/enabled              admin
 POST   /api/channel/tag/disabled             admin
 PUT    /api/channel/tag                      admin
+GET    /api/channel/tag/models               admin
 POST   /api/channel/multi_key/manage         admin
 POST   /api/channel/fix                      admin
 POST   /api/channel/copy/:id                 admin

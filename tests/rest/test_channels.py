@@ -202,6 +202,7 @@ def test_tags(admin: Person, base: dict[str, Any]) -> None:
     assert column("status") == [2, 2]
     admin.get("POST", "/api/channel/tag/enabled", {"tag": "t1"})
     admin.get("PUT", "/api/channel/tag", {"tag": "t1", "new_tag": "t2", "priority": 3, "weight": None, "models": ""})
+    assert admin.get("GET", "/api/channel/tag/models?tag=t2") == "a,b"
     assert (column("tag"), column("priority"), column("models")) == (["t2"] * 2, [3, 3], ["a", "a,b"])
     assert admin.get("POST", "/api/channel/batch/tag", {"ids": ids, "tag": None}) == 2
     assert column("tag") == ["", ""]
