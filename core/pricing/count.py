@@ -12,8 +12,11 @@ import re
 LETTERS_PER_TOKEN = 6
 """A word of up to six letters is one token; longer ones are cut."""
 DIGITS_PER_TOKEN = 3
-_RUNS = re.compile("([^\\W\\d_\u2e80-\U0010ffff]+)|(\\d+)|[\u2e80-\U0010ffff]|[^\\w\\s]|_")
-"""Letters, digits; every other visible character singly."""
+_LETTER = "[^\\W\\d_\u2e80-\U0010ffff]"
+_LETTERS = re.compile(_LETTER + "+")
+_DIGITS = re.compile("\\d+")
+_TOKENS = re.compile(f"{_LETTER}{{1,{LETTERS_PER_TOKEN}}}|\\d{{1,{DIGITS_PER_TOKEN}}}|[\u2e80-\U0010ffff]|[^\\w\\s]|_")
+"""One match a token: pieces of words, pieces of numbers, every other visible character singly."""
 
 
 class Delivered:
@@ -27,31 +30,31 @@ class Delivered:
         self._digits = 0
 
     def add(self, text: str) -> None:
-        """Adds a piece, cut anywhere."""
-        tokens, letters, digits = self._tokens, self._letters, self._digits
-        end = 0
-        for match in _RUNS.finditer(text):
-            start = match.start()
-            if start != end:
-                letters = digits = 0
-            length = match.end() - start
-            end = match.end()
-            if match.lastindex == 2:
-                tokens += -(-(digits + length) // DIGITS_PER_TOKEN) - -(-digits // DIGITS_PER_TOKEN)
-                digits, letters = digits + length, 0
-            elif match.lastindex == 1:
-                tokens += -(-(letters + length) // LETTERS_PER_TOKEN) - -(-letters // LETTERS_PER_TOKEN)
-                letters, digits = letters + length, 0
-            else:
-                tokens += 1
-                letters = digits = 0
-        if end != len(text):
-            letters = digits = 0
-        self._tokens, self._letters, self._digits = tokens, letters, digits
+        """Adds a piece, cut anywhere: a word or number that the last piece left open goes on here."""
+        at = 0
+        if self._letters and (run := _LETTERS.match(text)):
+            at = run.end()
+            self._tokens += -(-(self._letters + at) // LETTERS_PER_TOKEN) - -(-self._letters // LETTERS_PER_TOKEN)
+            self._letters += at
+        elif self._digits and (run := _DIGITS.match(text)):
+            at = run.end()
+            self._tokens += -(-(self._digits + at) // DIGITS_PER_TOKEN) - -(-self._digits // DIGITS_PER_TOKEN)
+            self._digits += at
+        if at < len(text):
+            self._tokens += len(_TOKENS.findall(text, at))
+            self._letters, self._digits = _open_run(text, at, _LETTERS), _open_run(text, at, _DIGITS)
 
     def tokens(self) -> int:
         """Tokens so far."""
         return self._tokens
+
+
+def _open_run(text: str, start: int, kind: re.Pattern[str]) -> int:
+    """How many characters of a kind stand at the end of text, looked at from start on."""
+    at = len(text)
+    while at > start and kind.match(text, at - 1):
+        at -= 1
+    return len(text) - at
 
 
 def text_tokens(model: str, text: str) -> int:

@@ -101,9 +101,14 @@ class BlockRelay:
 def check(block: bytes) -> None:
     """Raises BadAnswer where an event is not JSON, nor a mark such as [DONE].
 
-    Events that end with a brace are taken for whole: what breaks streams are cuts. The others are read.
+    Events that end with a brace or [DONE] are taken for whole: what breaks streams are cuts. The others are read.
     """
-    if block.count(b"}\n\n") + block.count(b"}\r\n\r\n") == block.count(b"\n\n") + block.count(b"\n\r\n"):
+    if b"\r" not in block:
+        if block.endswith(b"}\n\n") and block.find(b"\n\n") == len(block) - 2:
+            return
+        if block.count(b"}\n\n") + block.count(b"[DONE]\n\n") == block.count(b"\n\n"):
+            return
+    elif block.count(b"}\r\n\r\n") + block.count(b"[DONE]\r\n\r\n") == block.count(b"\n\r\n") + block.count(b"\n\n"):
         return
     for event in BLANK.split(block):
         told = data(event).strip()
@@ -113,6 +118,8 @@ def check(block: bytes) -> None:
 
 def last_end(block: bytes | bytearray, start: int) -> int:
     """After the last blank line from start on; -1 where there is none."""
+    if block.endswith(b"\n\n"):
+        return len(block)
     plain = block.rfind(b"\n\n", start)
     crlf = block.rfind(b"\n\r\n", start)
     if plain < 0 and crlf < 0:
