@@ -17,7 +17,7 @@ from core.errors import (
     VendorUnreachable,
 )
 from core.pipeline.exchange import Exchange, Form
-from core.pipeline.held import check_held
+from core.pipeline.held import STATEFUL, check_held
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status
 from core.settings import CoreSettings
@@ -33,6 +33,7 @@ from core.upstream.interface import (
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.registry import vendor
 
+CHAT = "openai.chat"
 ERROR_BODY_LIMIT = 1 << 20
 """Bytes of a vendor's error answer that are read."""
 UPSTREAM_ID_HEADERS = ("x-request-id", "request-id", "x-oneapi-request-id", "cf-ray")
@@ -96,12 +97,17 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
     forms = exchange.task.forms(row)
     if not forms:
         raise ChannelError(f"Channel {channel.id} ({row.name}) cannot do this operation.")
-    native = exchange.task.native
-    if native is not None:
-        for form in forms:
-            if form.name == native.form and row.serves(form.name, map_model(channel, exchange.envelope.model)):
-                return form, True
-    return forms[0], False
+    spoken = exchange.task.native.form if exchange.task.native is not None else ""
+    chosen, own = forms[0], False
+    for form in forms:
+        if form.name == spoken and row.serves(form.name, map_model(channel, exchange.envelope.model)):
+            chosen, own = form, True
+            break
+    if chosen.name == CHAT:
+        policy = exchange.snapshot.options.responses_policy
+        if policy.covers(channel.id, channel.type, exchange.envelope.model):
+            chosen, own = next(((form, False) for form in forms if form.name == STATEFUL), (chosen, own))
+    return chosen, own
 
 
 async def open_attempt(

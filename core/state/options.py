@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InvalidRequest
+from core.state import responses_policy
+from core.state.responses_policy import ResponsesPolicy
 
 JSON_MAPS = frozenset(
     {
@@ -53,6 +55,7 @@ DEFAULTS: Mapping[str, str] = {
     "gemini.safety_settings": '{"default":"OFF"}',
     "gemini.version_settings": '{"default":"v1beta","gemini-1.0-pro":"v1"}',
     "gemini.thinking_adapter_enabled": "true", "gemini.function_call_thought_signature_enabled": "true",
+    responses_policy.NAME: responses_policy.DEFAULT,
     "quota_setting.enable_free_model_pre_consume": "true", "isthmus.prefer_same_dialect": "false",
 }  # fmt: skip
 """Every option this version reads or shows, with its default as text; price maps: empty means the built-in table."""
@@ -126,6 +129,8 @@ def _check(name: str, default: str, value: str) -> None:
             raise ValueError("true or false is wanted")
     elif name in JSON_MAPS:
         _check_map(name, value)
+    elif name == responses_policy.NAME:
+        ResponsesPolicy.parse(value)
     elif name in JSON_LISTS:
         if not isinstance(_json(value or "[]"), list):
             raise ValueError("a JSON array is wanted")
@@ -199,6 +204,7 @@ class Options:
     rate_limit_minutes: int
     rate_limit_groups: Mapping[str, tuple[int, int]]
     prefer_same_dialect: bool
+    responses_policy: ResponsesPolicy
     max_user_tokens: int
     quota_for_new_user: int
     problems: tuple[str, ...] = ()
@@ -262,6 +268,7 @@ class Options:
                 if isinstance(pair, list) and len(pair) == 2 and all(type(count) is int for count in pair)
             },
             prefer_same_dialect=on("isthmus.prefer_same_dialect"),
+            responses_policy=ResponsesPolicy.parse(raw[responses_policy.NAME]),
             max_user_tokens=whole("token_setting.max_user_tokens"),
             quota_for_new_user=whole("QuotaForNewUser"),
             problems=tuple(problems),
