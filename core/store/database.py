@@ -27,6 +27,8 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 10_000
 """How long SQLite waits for another writer."""
+OPEN_SECONDS = 8.0
+"""Longest wait for the first answer: a failed start ends within 10 s."""
 ADVISORY_LOCK = 0x69737468
 """PostgreSQL's advisory lock that a migrating node holds ("isth")."""
 
@@ -42,7 +44,7 @@ class Database:
 
     @classmethod
     async def open(cls, settings: CoreSettings) -> Database:
-        """Connects. Raises peewee.OperationalError where the database does not answer."""
+        """Connects. Raises TimeoutError, OSError, peewee.OperationalError where the database does not answer."""
         from core.store import models
 
         if settings.sql_dsn:
@@ -57,9 +59,14 @@ class Database:
             database = cls(made, "sqlite", path.with_suffix(".lock"))
         models.bind(database.peewee)
         try:
-            await database.read(lambda: database.execute("SELECT 1"))
-        except BaseException:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await database.read(lambda: database.execute("SELECT 1"))
+        except BaseException as error:
+            for task in database._work:
+                task.cancel()
             await database.close()
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(f"it did not answer within {OPEN_SECONDS:.0f} s") from None
             raise
         return database
 

@@ -108,7 +108,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         lock = None if arguments.core else take_lock(core.data, "serve.lock")
         if not arguments.core and not core.skip_migration:
-            asyncio.run(_migrated(core))
+            asyncio.run(_ready(core))
         supervisor = Supervisor(plan)
         supervisor.start()
         if plan.with_front:
@@ -121,6 +121,19 @@ def _serve(arguments: argparse.Namespace) -> int:
     if lock is not None:
         lock.close()
     return status
+
+
+async def _ready(core: CoreSettings) -> None:
+    """As _migrated(), for a start. Raises StartFailed."""
+    from front.command.supervisor import StartFailed
+
+    try:
+        await _migrated(core)
+    except Exception as error:
+        what = logs.mask(str(error)) or type(error).__name__
+        raise StartFailed(
+            f"The database cannot be used: {what}. Check SQL_DSN (SQLite: --data); `isthmus doctor` tells more."
+        ) from error
 
 
 async def _migrated(core: CoreSettings) -> None:

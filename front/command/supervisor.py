@@ -36,8 +36,7 @@ START_SECONDS = 60.0
 """Longest a start may take, however slow the machine."""
 RESTART_FIRST = 0.1
 RESTART_MOST = 3.0
-"""Pause before a worker is started again; doubles while it keeps dying young."""
-YOUNG_SECONDS = 10.0
+"""Pause before a worker is started again; doubles while it dies before it was ready."""
 POLL_SECONDS = 0.1
 
 
@@ -72,9 +71,14 @@ class Worker:
 
 
 def take_lock(data: Path, name: str) -> IO[str]:
-    """Holds a lock file for the life of the process. Raises StartFailed where another instance holds it."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = (data / name).open("a+")
+    """Holds a lock file for the life of the process. Raises StartFailed where another holds it, or none can be made."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (data / name).open("a+")
+    except OSError as error:
+        raise StartFailed(
+            f"The data folder {data} cannot be written ({error.strerror}); make it writable, or give another --data."
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -107,6 +111,18 @@ def cpu_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def check_free(host: str, port: int) -> None:
+    """Raises StartFailed where the gRPC port is taken: shared by workers, a second gateway would halve it."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StartFailed(
+                f"Cannot listen for gRPC on {host}:{port}: {error.strerror}; choose another --grpc-port (0: none)."
+            ) from error
 
 
 class Supervisor:
@@ -154,12 +170,11 @@ class Supervisor:
         """One look: notes ready and dead workers, starts those whose pause is over."""
         now = time.monotonic()
         for slot, worker in list(self.workers.items()):
+            self._note_ready(worker)
             if worker.process.poll() is None:
-                self._note_ready(worker)
                 continue
             self._reap(worker)
-            young = now - worker.started < YOUNG_SECONDS
-            pause = self.waiting.get(slot, (0.0, RESTART_FIRST))[1] if young else RESTART_FIRST
+            pause = RESTART_FIRST if worker.ready else self.waiting.get(slot, (0.0, RESTART_FIRST))[1]
             self.waiting[slot] = (now + pause, min(pause * 2, RESTART_MOST))
             del self.workers[slot]
             logger.error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+
+import asyncpg
 
 PASSWORD = "correct-horse-7"
 START_SECONDS = 30.0
@@ -161,6 +164,8 @@ class House:
     access_token: str = ""
     channels: list[int] = field(default_factory=list)
     workers: int = 1
+    dsn: str = ""
+    """PostgreSQL's, where the database is not SQLite."""
 
     @property
     def port(self) -> int:
@@ -261,7 +266,9 @@ class House:
         return {**found[0], "receipt": other["receipt"], "tried": [int(i) for i in other["admin_info"]["use_channel"]]}
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        """Rows of the gateway's SQLite database."""
+        """Rows of the gateway's database, which may have stopped."""
+        if self.dsn:
+            return asyncio.run(_postgres_rows(self.dsn, sql, values))
         with contextlib.closing(sqlite3.connect(self.data / "isthmus.db", timeout=20)) as database, database:
             return database.execute(sql, values).fetchall()
 
@@ -270,6 +277,40 @@ class House:
         sql = "SELECT id, granted, available, settled, debt FROM purses ORDER BY id"
         until(lambda: not self.rows("SELECT 1 FROM purses WHERE leased <> 0"), "leases did not come back")
         return self.rows(sql)
+
+
+async def _postgres_rows(dsn: str, sql: str, values: tuple[Any, ...]) -> list[Any]:
+    """Rows as tuples; ? marks become $1, $2."""
+    pieces = sql.split("?")
+    marked = "".join(f"${number}{piece}" if number else piece for number, piece in enumerate(pieces))
+    database = await asyncpg.connect(dsn)
+    try:
+        return [tuple(row) for row in await database.fetch(marked, *values)]
+    finally:
+        await database.close()
+
+
+@contextlib.contextmanager
+def serve(
+    data: Path,
+    workers: int = 1,
+    environ: dict[str, str] | None = None,
+    *,
+    log: Path | None = None,
+    level: str = "WARNING",
+    grace: float = 10.0,
+) -> Iterator[House]:
+    """A gateway alone, as it is: nobody is signed in."""
+    port, grpc_port = free_port(), free_port()
+    arguments = [
+        "front.command.main", "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc_port),
+        "--workers", str(workers), "--data", str(data), "--log-level", level, "--grace", str(grace),
+    ]  # fmt: skip
+    with process(*arguments, environ=environ, log=log) as child:
+        base = f"http://127.0.0.1:{port}"
+        wait_for(base + "/api/status", child)
+        dsn = (environ or {}).get("SQL_DSN", "")
+        yield House(base, f"127.0.0.1:{grpc_port}", "", data, child, workers=workers, dsn=dsn)
 
 
 @contextlib.contextmanager
@@ -290,14 +331,7 @@ def house(
             child = stack.enter_context(process("front.sandbox", "--port", str(port)))
             sandbox = f"http://127.0.0.1:{port}"
             wait_for(sandbox + "/v1/models", child)
-        port, grpc_port = free_port(), free_port()
-        arguments = [
-            "front.command.main", "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc_port),
-            "--workers", str(workers), "--data", str(data), "--log-level", level, "--grace", str(grace),
-        ]  # fmt: skip
-        gateway = stack.enter_context(process(*arguments, environ={**NO_LIMITS, **(environ or {})}, log=log))
-        base = f"http://127.0.0.1:{port}"
-        wait_for(base + "/api/status", gateway)
-        made = House(base, f"127.0.0.1:{grpc_port}", sandbox, data, gateway, workers=workers)
+        made = stack.enter_context(serve(data, workers, environ, log=log, level=level, grace=grace))
+        made.sandbox = sandbox
         made.set_up()
         yield made
