@@ -66,7 +66,6 @@ class Worker:
     slot: int
     process: subprocess.Popen[bytes]
     ready_pipe: int
-    started: float
     ready: bool = False
 
 
@@ -148,6 +147,8 @@ class Supervisor:
         if self.plan.with_front:
             self.socket = bind(self.plan.host, self.plan.port)
             self.limits = limits.shared()
+        if self.plan.core.grpc_port and not self.plan.core_address:
+            check_free(self.plan.core.grpc_host, self.plan.core.grpc_port)
         try:
             for slot in range(self.plan.workers):
                 self._spawn(slot)
@@ -230,7 +231,7 @@ class Supervisor:
         # The pipe stays open: its end tells the worker that its supervisor is gone.
         process.stdin.write(json.dumps(message).encode() + b"\n")
         process.stdin.flush()
-        self.workers[slot] = Worker(slot, process, reader, time.monotonic())
+        self.workers[slot] = Worker(slot, process, reader)
 
     def _note_ready(self, worker: Worker) -> None:
         if worker.ready:

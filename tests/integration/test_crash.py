@@ -30,9 +30,11 @@ SECRETS = {"SESSION_SECRET": "one for both nodes", "CRYPTO_SECRET": "and another
 class Load:
     """Clients that ask until told to stop; they keep the ids of answers they received whole."""
 
-    def __init__(self, ports: Sequence[int], secret: str) -> None:
+    def __init__(self, ports: Sequence[int], secret: str, halves: list[bytes] | None = None) -> None:
         self.ports = ports
         self.secret = secret
+        self.halves = halves
+        """What was received of answers that did not come whole, where somebody asks."""
         self.finished: list[str] = []
         self.done = threading.Event()
         self.threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(CLIENTS)]
@@ -65,6 +67,11 @@ class Load:
                 whole = raw.rstrip().endswith(b"data: [DONE]") if stream else raw.endswith(b"}")
                 if answer.status == 200 and whole:
                     self.finished.append(answer.headers["X-Request-Id"])
+                elif answer.status == 200 and self.halves is not None:
+                    self.halves.append(raw)
+            except http.client.IncompleteRead as half:
+                if self.halves is not None:
+                    self.halves.append(half.partial)
             except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
             finally:
