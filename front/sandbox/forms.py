@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import orjson
 
 from front.sandbox.answer import pieces
 from front.sandbox.controls import NONE, Controls
@@ -64,7 +65,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """What a request is answered with: body, or events where it streams.
+    """What a request is answered with: body, or events where it streams. raw is the body in bytes, once it was written.
 
     error_event and broken_event are what the faults put into the stream; headers are whole lines.
     """
@@ -77,6 +78,7 @@ class Reply:
     status: int = 200
     headers: str = ""
     controls: Controls = NONE
+    raw: bytes = b""
 
 
 class Form(Protocol):
@@ -95,8 +97,8 @@ def not_served(request: Request) -> Refused:
 
 
 def dump(value: Any) -> bytes:
-    """Compact JSON."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    """Compact JSON. Raises TypeError where a request's own values, repeated, are nested too deeply."""
+    return orjson.dumps(value)
 
 
 def sse(value: Any, event: str = "") -> bytes:

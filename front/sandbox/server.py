@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from http import HTTPStatus
 from urllib.parse import parse_qs, unquote
+
+import orjson
 
 from front.sandbox import connection, routes
 from front.sandbox.connection import LAST_CHUNK, chunk
@@ -121,7 +122,7 @@ class Connection(connection.Connection):
         elif controls.gzip_garbage:
             extra, body = "Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\x00this is not gzip"
         else:
-            body = dump(reply.body)
+            body = reply.raw
         if controls.broken_json:
             body = body[: len(body) // 2]
         if controls.retry_after:
@@ -166,8 +167,7 @@ def _plain(reply: Reply) -> bytes:
     """A reply nobody asked faults of, in one write."""
     if reply.events is not None:
         return _stream_head(reply) + chunk(b"".join(reply.events)) + LAST_CHUNK
-    body = dump(reply.body)
-    return _head(reply, reply.content_type, len(body)) + body
+    return _head(reply, reply.content_type, len(reply.raw)) + reply.raw
 
 
 def _bytes(data: bytes) -> list[bytes]:
@@ -179,13 +179,16 @@ def reply_to(request: Request, raw: bytes, *, too_large: bool = False) -> Reply:
     """The reply in the form of the request's vendor, or an error in it."""
     form = routes.form(request)
     try:
-        return _reply(form, request, raw, too_large=too_large)
+        reply = _reply(form, request, raw, too_large=too_large)
+        reply.raw = dump(reply.body)
     except Refused as refused:
-        return form.error(request, refused)
+        reply = form.error(request, refused)
     except RecursionError:
-        return form.error(request, Refused("The request is nested too deeply."))
+        reply = form.error(request, Refused("The request is nested too deeply."))
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        return form.error(request, Refused(f"The request cannot be read: {error}"))
+        reply = form.error(request, Refused(f"The request cannot be read: {error}"))
+    reply.raw = reply.raw or dump(reply.body)
+    return reply
 
 
 def _reply(form: Form, request: Request, raw: bytes, *, too_large: bool) -> Reply:
@@ -194,7 +197,7 @@ def _reply(form: Form, request: Request, raw: bytes, *, too_large: bool) -> Repl
         raise Refused("The request is too large.", 413)
     if request.key.startswith("sk-bad"):
         raise Refused("The sandbox does not know this key.", 401, code="invalid_api_key")
-    body = json.loads(raw) if raw else {}
+    body = orjson.loads(raw) if raw else {}
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")
     request.body = body

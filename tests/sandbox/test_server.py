@@ -90,6 +90,23 @@ def test_odd_paths(sandbox: str, path: str, method: str) -> None:
     assert seen.json()
 
 
+@pytest.mark.parametrize("depth", [100, 300, 900, 1100, 100_000])
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses"])
+def test_deep_values(sandbox: str, path: str, depth: int) -> None:
+    body = chat("Hi")[:-1] + b', "input": "Hi", "metadata": ' + b"[" * depth + b"]" * depth + b"}"
+    seen = exchange(sandbox, path, body, {})
+    assert seen.end == "complete"
+    assert seen.status == (200 if depth == 100 else seen.status)
+    assert seen.status in (200, 400)
+
+
+@pytest.mark.parametrize("text", ["🙂 é", "\\ud800", "\\u0000", "\\n\\r data: x"])
+def test_odd_letters(sandbox: str, text: str) -> None:
+    body = b'{"model": "m", "messages": [{"role": "user", "content": "%b"}]}' % text.encode()
+    seen = exchange(sandbox, CHAT, body, {})
+    assert (seen.end, seen.status) == ("complete", 400 if text == "\\ud800" else 200)
+
+
 def test_orders_of_a_request_without_a_body(sandbox: str) -> None:
     assert exchange(sandbox, "/v1/models", b"", {"x-sandbox": "status=503"}, method="GET").status == 503
     assert exchange(sandbox, "/v1/models", b"", {"x-sandbox": "status=x"}, method="GET").status == 400
