@@ -226,6 +226,8 @@ class StreamRenderer:
         self._calls: dict[tuple[int, int], tuple[int, bool]] = {}
         """(choice, part) -> the call's number, and whether its input is free-form."""
         self._begun: set[int] = set()
+        self._summaries: dict[tuple[int, int], int] = {}
+        """(choice, part) -> which part of its summary was told last."""
         self._usage: usage_pb2.Usage | None = None
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
@@ -288,8 +290,10 @@ class StreamRenderer:
         made: dict[str, Any] = {}
         if kind == "text":
             made["content"] = delta.text
-        elif kind in ("thinking", "summary"):
-            made["reasoning_content"] = getattr(delta, kind)
+        elif kind == "thinking":
+            made["reasoning_content"] = delta.thinking
+        elif kind == "summary":
+            made["reasoning_content"] = self._parted(delta) + delta.summary
         elif kind == "refusal":
             made["refusal"] = delta.refusal
         elif kind == "arguments" and (delta.choice, delta.index) in self._calls:
@@ -311,6 +315,13 @@ class StreamRenderer:
         if told is not None:
             return self._chunk(delta.choice, made, logprobs=told)
         return self._chunk(delta.choice, made) if made else b""
+
+    def _parted(self, delta: chat_pb2.PartDelta) -> str:
+        """What stands between two parts of a summary, where one begins."""
+        place = (delta.choice, delta.index)
+        before = self._summaries.get(place, delta.summary_index)
+        self._summaries[place] = delta.summary_index
+        return "\n" if delta.summary_index != before else ""
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
         if choice not in self._begun:
