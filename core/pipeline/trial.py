@@ -48,6 +48,8 @@ def make_tester(relay: Relay) -> Tester:
             async with asyncio.timeout(TEST_SECONDS):
                 response.receipt.CopyFrom(await _run(relay, exchange, channel))
             response.ok = True
+            if relay.state.snapshot.options.automatic_enable_channel:
+                await relay.store.channels.enable_again(channel_id)
         except IsthmusError as error:
             response.fault.CopyFrom(fault_of(error))
         except TimeoutError:

@@ -188,6 +188,7 @@ class Options:
     retry_times: int
     retry_statuses: frozenset[int]
     automatic_disable_channel: bool
+    automatic_enable_channel: bool
     disable_statuses: frozenset[int]
     disable_keywords: tuple[str, ...]
     pre_consumed_quota: int
@@ -244,6 +245,7 @@ class Options:
             retry_times=whole("RetryTimes"),
             retry_statuses=status_set(raw["AutomaticRetryStatusCodes"]),
             automatic_disable_channel=on("AutomaticDisableChannelEnabled"),
+            automatic_enable_channel=on("AutomaticEnableChannelEnabled"),
             disable_statuses=status_set(raw["AutomaticDisableStatusCodes"]),
             disable_keywords=_lines(raw["AutomaticDisableKeywords"]),
             pre_consumed_quota=whole("PreConsumedQuota"),

@@ -23,6 +23,7 @@ SORTABLE = {
 """What a list may be sorted by."""
 ENABLED = 1
 DISABLED_BY_HAND = 2
+DISABLED_AUTOMATICALLY = 3
 
 
 def split_keys(text: str) -> list[str]:
@@ -247,19 +248,30 @@ class Channels:
                     states[place], reasons[place], times[place] = status, reason, now
                 keys = len(split_keys(self._vault.decrypt(row.key)))
                 row.channel_info = json.dumps(info)
-                if status != ENABLED and len(states) < keys:
+                down = sum(1 for known in states if known.isdecimal() and int(known) < keys)
+                if status != ENABLED and down < keys:
                     row.save(only=[Channel.channel_info])
                     changes.note(self._database, changes.CHANNEL, channel_id)
                     return
-                stays_disabled = status == ENABLED and row.status == DISABLED_BY_HAND
-                if stays_disabled:
-                    row.save(only=[Channel.channel_info])
-                    changes.note(self._database, changes.CHANNEL, channel_id)
-                    return
+            if row.status == DISABLED_BY_HAND and (key_index is not None or status == DISABLED_AUTOMATICALLY):
+                # What a person switched off, no failure and no key of it switches on again.
+                row.save(only=[Channel.channel_info])
+                changes.note(self._database, changes.CHANNEL, channel_id)
+                return
             other = json.loads(row.other_info or "{}")
             other.update({"status_reason": reason, "status_time": now})
             row.status, row.other_info = status, json.dumps(other)
             row.save(only=[Channel.status, Channel.other_info, Channel.channel_info])
             changes.note(self._database, changes.CHANNEL, channel_id)
+
+        await self._database.write(run)
+
+    async def enable_again(self, channel_id: int) -> None:
+        """Enables a channel that was disabled automatically; any other stays as it is."""
+
+        def run() -> None:
+            condition = (Channel.id == channel_id) & (Channel.status == DISABLED_AUTOMATICALLY)
+            if Channel.update(status=ENABLED).where(condition).execute():
+                changes.note(self._database, changes.CHANNEL, channel_id)
 
         await self._database.write(run)

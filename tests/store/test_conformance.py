@@ -170,3 +170,31 @@ async def test_only_enabled_keys_become_exhausted(store: Store) -> None:
     await store.keys.update(key.id, user.id, status=2)
     await store.keys.exhaust(key.id)
     assert (await store.keys.get(key.id)).status == 2
+
+
+async def test_a_channel_follows_its_keys_but_not_against_a_person(store: Store) -> None:
+    info = '{"is_multi_key": true, "multi_key_status_list": {"7": 3}}'
+    row = {"name": "c", "models": "m", "key": "one\ntwo", "channel_info": info}
+    (made,) = await store.channels.create([row])
+
+    async def status() -> int:
+        return int((await store.channels.get(made.id)).status)
+
+    # Key 7 is long gone: it does not count.
+    await store.channels.set_status(made.id, 3, key_index=0, reason="no")
+    assert await status() == 1
+    await store.channels.set_status(made.id, 3, key_index=1, reason="no")
+    assert await status() == 3
+    await store.channels.set_status(made.id, 1, key_index=0)
+    assert await status() == 1
+    await store.channels.set_status(made.id, 2)
+    for index in (0, 1):
+        await store.channels.set_status(made.id, 3, key_index=index, reason="late")
+    await store.channels.set_status(made.id, 3, reason="late")
+    assert await status() == 2
+    await store.channels.enable_again(made.id)
+    assert await status() == 2
+    await store.channels.set_status(made.id, 1)
+    await store.channels.set_status(made.id, 3, reason="down")
+    await store.channels.enable_again(made.id)
+    assert await status() == 1
