@@ -102,8 +102,9 @@ def _blocks(body: dict[str, Any], made: Answer) -> list[dict[str, Any]]:
     blocks: list[dict[str, Any]] = []
     if made.thought:
         omitted = anthropic_read.thinking(body).get("display") == "omitted"
-        signature = sign("thinking", made.thought, made.id)
-        blocks.append({"type": "thinking", "thinking": "" if omitted else made.thought, "signature": signature})
+        shown = "" if omitted else made.thought
+        signature = sign("omitted" if omitted else "thinking", shown, made.id)
+        blocks.append({"type": "thinking", "thinking": shown, "signature": signature})
     if made.text:
         blocks.append({"type": "text", "text": made.text, "citations": None})
     for call in made.calls:

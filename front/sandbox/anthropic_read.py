@@ -92,8 +92,8 @@ class _Reader:
         if kind == "image":
             self.images.append(_image(at, block))
         elif kind == "thinking":
-            # A thought that was omitted comes back empty, with the signature of the whole.
-            if not holds("thinking", block["thinking"] or None, block.get("signature")):
+            # A thought that was omitted comes back empty, and is signed so: one that was lost on the way is seen.
+            if not holds("thinking" if block["thinking"] else "omitted", block["thinking"], block.get("signature")):
                 raise Refused(f"{at}: Invalid `signature` in `thinking` block")
         elif kind == "redacted_thinking":
             if not block.get("data"):

@@ -140,6 +140,7 @@ def test_a_signed_thought_over_two_turns(client: anthropic.Anthropic) -> None:
         {"signature": ""},
         {"signature": thought.signature[:20]},
         {"thinking": thought.thinking + " "},
+        {"thinking": ""},
     ):
         with pytest.raises(anthropic.BadRequestError, match="Invalid `signature` in `thinking` block"):
             second({**thought.to_dict(), **changed}, call)
