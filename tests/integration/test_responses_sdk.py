@@ -43,6 +43,12 @@ def channels(gateway: House) -> None:
         gateway.add_channel(type=number, name=form, models=model, model_mapping=MAPPING.get(form, ""))
 
 
+@pytest.fixture(scope="module")
+def key(gateway: House) -> str:
+    """One key for all: showing a key's secret is limited by address."""
+    return gateway.add_key(remain_quota=100_000_000)[1]
+
+
 @pytest.fixture
 def client(gateway: House, key: str, channels: None) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(api_key=key, base_url=gateway.base + "/v1", max_retries=0) as made:
