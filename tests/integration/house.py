@@ -306,7 +306,7 @@ def serve(
         "front.command.main", "serve", "--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(grpc_port),
         "--workers", str(workers), "--data", str(data), "--log-level", level, "--grace", str(grace),
     ]  # fmt: skip
-    with process(*arguments, environ=environ, log=log) as child:
+    with process(*arguments, environ={**NO_LIMITS, **(environ or {})}, log=log) as child:
         base = f"http://127.0.0.1:{port}"
         wait_for(base + "/api/status", child)
         dsn = (environ or {}).get("SQL_DSN", "")
