@@ -8,6 +8,7 @@ from front.dialects.gemini import GeminiChat, GeminiEmbeddings, GeminiErrors, Ge
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
 from front.dialects.openai_responses import OpenAIResponses
+from front.dialects.rerank import CohereRerank, JinaRerank
 from front.methods import Methods
 from front.relay import Handler, Relay
 
@@ -33,6 +34,8 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
         ("POST", "/v1/responses", relay.chat(OpenAIResponses())),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
+        ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
+        ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
         ("GET", "/v1/models", relay.models(models_dialect)),
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),
         ("POST", "/v1/models/<name:path>", methods),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
 
 from core.ledger.interface import Hold
+from core.pricing.prompt import prompt_tokens
 from core.state.types import Principal, Snapshot
 from core.vendors.interface import Vendor
 
@@ -69,6 +70,13 @@ class Exchange:
     """Delivered tokens at which a stream's cost is compared with its hold again."""
     progressed: float = 0.0
     """When the journal last learnt what a stream has cost so far (monotonic seconds)."""
+    _counted: int = -1
+
+    def counted_prompt(self) -> int:
+        """Input tokens, counted: for answers whose vendor told none. Slow: as long as the prompt is."""
+        if self._counted < 0:
+            self._counted = prompt_tokens(self.task.canonical, self.envelope.model)
+        return self._counted
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""

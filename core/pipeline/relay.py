@@ -261,20 +261,28 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
             if usage is None:
                 canonical = opened.form.decode(body, opened.call)
                 usage = _counted_usage(exchange, canonical)
-            return out, None, usage
+            return out, None, _with_tokens(exchange, usage)
         canonical = opened.form.decode(body, opened.call)
     except BadAnswer as error:
         raise broken(error) from error
     canonical.id = canonical.id or exchange.request_id
     if canonical.HasField("usage"):
-        return None, canonical, canonical.usage
+        return None, canonical, _with_tokens(exchange, canonical.usage)
     usage = _counted_usage(exchange, canonical)
     canonical.usage.CopyFrom(usage)
     return None, canonical, usage
 
 
+def _with_tokens(exchange: Exchange, usage: usage_pb2.Usage) -> usage_pb2.Usage:
+    """The usage; of a vendor that tells other things than tokens (Cohere: search units), tokens are counted."""
+    if usage.search_units and not usage.input_tokens and not usage.output_tokens:
+        usage.input_tokens = exchange.counted_prompt()
+        usage.source = usage_pb2.USAGE_SOURCE_COUNTED
+    return usage
+
+
 def _counted_usage(exchange: Exchange, canonical: Any) -> usage_pb2.Usage:
-    """What an answer used, counted: the prompt's estimate and the tokens of what came back."""
+    """What an answer used, counted: the prompt, and the tokens of what came back."""
     delivered = Delivered(exchange.envelope.model)
     for choice in getattr(canonical, "choices", ()):
         for part in choice.parts:
@@ -283,4 +291,4 @@ def _counted_usage(exchange: Exchange, canonical: Any) -> usage_pb2.Usage:
                 delivered.add(part.tool_call.name + part.tool_call.arguments)
             elif kind in ("text", "thinking", "refusal"):
                 delivered.add(getattr(part, kind).text)
-    return counted(exchange.prompt_tokens, delivered.tokens())
+    return counted(exchange.counted_prompt(), delivered.tokens())

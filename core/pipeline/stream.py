@@ -272,9 +272,15 @@ def _settle(
 ) -> billing_pb2.Receipt:
     """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
     usage = source.usage
-    if usage is None or (ending != billing_pb2.ENDING_COMPLETE and usage.output_tokens < delivered):
-        told = usage.input_tokens if usage is not None else 0
-        usage = counted(told or exchange.prompt_tokens, delivered)
+    if usage is None:
+        usage = counted(exchange.counted_prompt(), delivered)
+    elif ending != billing_pb2.ENDING_COMPLETE and usage.output_tokens < delivered:
+        # The vendor told of the input (Anthropic does at once), not yet of all that it sent.
+        told = usage
+        usage = usage_pb2.Usage()
+        usage.CopyFrom(told)
+        usage.output_tokens, usage.source = delivered, usage_pb2.USAGE_SOURCE_COUNTED
+        usage.input_tokens = usage.input_tokens or exchange.counted_prompt()
     return settle(exchange, relay.ledger, usage, ending)
 
 
