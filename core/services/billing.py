@@ -7,7 +7,8 @@ from typing import Any
 from isthmus.v1 import billing_pb2, billing_pb2_grpc, common_pb2
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import logs, usage
+from core.manage import fields, logs, redemptions, usage
+from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_USER
 
@@ -72,3 +73,50 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         """Sums of usage."""
         principal = await self._services.account(info, ROLE_ADMIN if request.all_accounts else ROLE_USER)
         return billing_pb2.SumUsageResponse(sums=await usage.sums(self._services, principal, request))
+
+    @guarded_unary
+    async def Redeem(self, request: billing_pb2.RedeemRequest, info: CallInfo, context: Any) -> Any:
+        """Adds a code's units to the caller's wallet."""
+        principal = await self._services.account(info)
+        return billing_pb2.RedeemResponse(quota=await redemptions.redeem(self._services, principal, request.code))
+
+    @guarded_unary
+    async def ListRedemptions(self, request: billing_pb2.ListRedemptionsRequest, info: CallInfo, context: Any) -> Any:
+        """Codes."""
+        await self._services.account(info, ROLE_ADMIN)
+        return await redemptions.list_codes(self._services, request)
+
+    @guarded_unary
+    async def GetRedemption(self, request: billing_pb2.GetRedemptionRequest, info: CallInfo, context: Any) -> Any:
+        """One code."""
+        await self._services.account(info, ROLE_ADMIN)
+        row = await self._services.store.redemptions.get(request.id)
+        return billing_pb2.GetRedemptionResponse(redemption=redemptions.message(row))
+
+    @guarded_unary
+    async def CreateRedemptions(
+        self, request: billing_pb2.CreateRedemptionsRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """New codes."""
+        params = {"name": request.name[:20], "quota": request.quota, "count": request.count}
+        async with acting(self._services, info, ROLE_ADMIN, "redemption.create", **params) as principal:
+            codes = await redemptions.create(self._services, principal, request)
+            return billing_pb2.CreateRedemptionsResponse(codes=codes)
+
+    @guarded_unary
+    async def UpdateRedemption(self, request: billing_pb2.UpdateRedemptionRequest, info: CallInfo, context: Any) -> Any:
+        """Changes a code."""
+        async with acting(self._services, info, ROLE_ADMIN, "redemption.update", id=request.id):
+            found = await redemptions.update(self._services, request)
+            return billing_pb2.UpdateRedemptionResponse(redemption=found)
+
+    @guarded_unary
+    async def DeleteRedemptions(
+        self, request: billing_pb2.DeleteRedemptionsRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """Deletes codes."""
+        params = {"ids": list(request.ids)[:100], "invalid": request.invalid}
+        async with acting(self._services, info, ROLE_ADMIN, "redemption.delete", **params):
+            chosen = [] if request.invalid else fields.ids(request.ids)
+            count = await self._services.store.redemptions.delete(chosen, invalid=request.invalid)
+            return billing_pb2.DeleteRedemptionsResponse(deleted=count)

@@ -189,6 +189,27 @@ class Log(Base):
         indexes = ((("created_at", "id"), False), (("user_id", "id"), False), (("type", "created_at"), False))
 
 
+class Redemption(Base):
+    """A code that gives units, once: encrypted, found by its hash."""
+
+    user_id = BigIntegerField(default=0)
+    key = TextField()
+    key_hash = CharField(64, unique=True)
+    status = IntegerField(default=1)
+    name = CharField(191, default="", index=True)
+    quota = BigIntegerField(default=0)
+    created_time = BigIntegerField(default=0)
+    redeemed_time = BigIntegerField(default=0)
+    used_user_id = BigIntegerField(default=0)
+    expired_time = BigIntegerField(default=0)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "redemptions"
+
+
 class Change(Base):
     """The change feed: what was written, in order."""
 
@@ -201,4 +222,4 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (User, Token, Channel, Option, Setup, Log, Change)
+MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, Change)

@@ -10,6 +10,7 @@ from core.store.database import Database
 from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
+from core.store.redemptions import Redemptions
 from core.store.secrets import Vault
 
 
@@ -25,3 +26,4 @@ class Store:
         self.channels = Channels(database, self.vault)
         self.options = OptionRows(database)
         self.logs = Logs(database)
+        self.redemptions = Redemptions(database, self.vault)

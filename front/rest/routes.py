@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from front.limits import Limits
-from front.rest import catalog, channels, logs, options, own, session, tokens, usage, users
+from front.rest import catalog, channels, logs, options, own, redemptions, session, tokens, usage, users
 from front.rest.manager import Manager, Route
 from front.settings import FrontSettings
 
@@ -20,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *usage.ROUTES,
     *catalog.ROUTES,
+    *redemptions.ROUTES,
 )
 """Every management route that is built."""
 

@@ -82,6 +82,15 @@ GET    /api/data/flow                        admin
 GET    /api/data/flow/self                   user
 GET    /api/group/                           admin
 GET    /api/usage/token/                     key
+GET    /api/redemption/                      admin
+POST   /api/redemption/                      admin
+PUT    /api/redemption/                      admin
+GET    /api/redemption/search                admin
+DELETE /api/redemption/invalid               admin
+GET    /api/redemption/:id                   admin
+DELETE /api/redemption/:id                   admin
+POST   /api/user/topup                       user
+GET    /api/user/topup/info                  user
 GET    /dashboard/billing/subscription       key
 GET    /v1/dashboard/billing/subscription    key
 GET    /dashboard/billing/usage              key

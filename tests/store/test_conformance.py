@@ -42,7 +42,9 @@ async def store(settings: CoreSettings) -> AsyncIterator[Store]:
     await database.migrate()
     await database.migrate()
     if database.kind == "postgres":
-        tables = "users, tokens, channels, options, logs, setups, changes, purses, leases, journals, set_aside"
+        tables = (
+            "users, tokens, channels, options, logs, redemptions, setups, changes, purses, leases, journals, set_aside"
+        )
         await database.write(lambda: database.execute_count(f"TRUNCATE {tables} RESTART IDENTITY"))
     yield Store(database, settings)
     await database.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 from isthmus.v1 import billing_pb2
 
 from core.errors import Conflict, InvalidRequest, RecordNotFound
+from core.ledger import purses
 from core.store.store import Store
 from tests.store.test_conformance import dsn, settings, store
 
@@ -138,3 +140,27 @@ async def test_keys_of_one_channel(store: Store) -> None:
     assert (await store.channels.get(row.id)).key == "1\n3"
     with pytest.raises(RecordNotFound):
         await store.channels.change_keys(row.id + 1, drop)
+
+
+async def test_a_code_gives_once(store: Store) -> None:
+    user = await store.accounts.create("ada", "h")
+    (code,) = await store.redemptions.create(1, name="n", quota=40)
+    results = await asyncio.gather(*(store.redemptions.redeem(code, user.id) for _ in range(8)), return_exceptions=True)
+    assert sorted(str(result) for result in results) == ["40", *["The code is not valid."] * 7]
+    held = await store.database.read(lambda: purses.read(store.database, user.purse_id))
+    assert (held.granted, held.available) == (40, 40)
+    assert (await store.logs.list(type=1))[1] == 1
+    with pytest.raises(RecordNotFound):
+        await store.redemptions.update((await store.redemptions.list("n"))[0][0].id, quota=80)
+
+
+async def test_codes_pay_debts_first(store: Store) -> None:
+    user = await store.accounts.create("ada", "h")
+    await store.database.write(
+        lambda: store.database.execute_count("UPDATE purses SET debt = 30, settled = 30 WHERE id = ?", (user.purse_id,))
+    )
+    codes = await store.redemptions.create(2, name="n", quota=20)
+    for code in codes:
+        await store.redemptions.redeem(code, user.id)
+    held = await store.database.read(lambda: purses.read(store.database, user.purse_id))
+    assert (held.debt, held.available, held.granted) == (0, 10, 40)
