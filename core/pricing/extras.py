@@ -12,6 +12,12 @@ TOOLS: Mapping[str, Decimal] = {
     "web_search_preview:gpt-4.1*": Decimal(25),
     "file_search": Decimal("2.5"),
     "google_search": Decimal(14),
+    "image_generation_low": Decimal(11),
+    "image_generation_low_long": Decimal(16),
+    "image_generation_medium": Decimal(42),
+    "image_generation_medium_long": Decimal(63),
+    "image_generation_high": Decimal(167),
+    "image_generation_high_long": Decimal(250),
 }
 """USD for a thousand calls, by tool or "tool:beginning of the name*"; tool_price_setting.prices replaces all."""
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isthmus.v1 import chat_pb2, common_pb2
 
+from core.pricing.extras import TOOLS
 from core.state.types import Channel
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.registry import ALL
@@ -443,6 +444,40 @@ def test_azure_addresses(base: str, settings: dict[str, Any], other: str, url: s
     sent = form.splice(native, replace(CALL, channel=channel, native=native))
     assert sent.url == base + url
     assert dict(sent.headers)["api-key"] == "sk-secret-key"
+
+
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        ({"quality": "low", "size": "1024x1024"}, "image_generation_low"),
+        ({"quality": "medium", "size": "1536x1024"}, "image_generation_medium_long"),
+        ({"quality": "auto", "size": "auto"}, "image_generation_high"),
+        ({}, "image_generation_high"),
+    ],
+)
+def test_pictures_are_counted_by_what_they_cost(item: dict[str, Any], name: str) -> None:
+    made = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "QUJD", **item}
+    _, usage = FORM.relay_whole(orjson.dumps(response("completed", [made])), CALL)
+    assert usage is not None
+    assert dict(usage.tool_calls) == {name: 1}
+    assert name in TOOLS
+    relay = FORM.relay(CALL)
+    relay.feed(stream_of([made]))
+    assert relay.usage is not None
+    assert dict(relay.usage.tool_calls) == {name: 1}
+
+
+def test_searches_are_counted_as_they_are_billed() -> None:
+    opened = {**SEARCH, "id": "ws_2", "action": {"type": "open_page", "url": "https://a.example"}}
+    told = {"tool_usage": {"web_search": {"num_requests": 5}}}
+    for more, counted in ({}, {"web_search": 1}), (told, {"web_search": 5}):
+        usage = FORM.relay_whole(orjson.dumps(response("completed", [SEARCH, opened], **more)), CALL)[1]
+        assert usage is not None
+        assert dict(usage.tool_calls) == counted
+    preview = response("completed", [SEARCH], tools=[{"type": "web_search_preview"}])
+    usage = FORM.relay_whole(orjson.dumps(preview), CALL)[1]
+    assert usage is not None
+    assert dict(usage.tool_calls) == {"web_search_preview": 1}
 
 
 def test_rows_prefer_chat_and_speak_responses_second() -> None:

@@ -18,6 +18,8 @@ COUNTED = {
 }
 """Items that vendors bill by the call -> their name in Usage.tool_calls."""
 
+QUALITIES = frozenset({"low", "medium", "high"})
+
 
 def of_response(response: dict[str, Any]) -> usage_pb2.Usage | None:
     """The usage of a response object; None where it tells none.
@@ -41,7 +43,6 @@ def of_response(response: dict[str, Any]) -> usage_pb2.Usage | None:
     for name, count in calls.items():
         if count:
             usage.tool_calls[name] = count
-    usage.images = calls.get("image_generation", 0)
     return usage
 
 
@@ -59,6 +60,15 @@ def count_calls(items: Iterable[Any]) -> dict[str, int]:
         action = item.get("action")
         if name == "web_search" and isinstance(action, dict) and action.get("type", "search") != "search":
             continue
+        if name == "image_generation":
+            name += picture(item)
         if name:
             calls[name] = calls.get(name, 0) + 1
     return calls
+
+
+def picture(item: dict[str, Any]) -> str:
+    """What a picture's price goes by: _low, _medium or _high (also where it is not told), and _long beside squares."""
+    quality, size = text(item.get("quality")), text(item.get("size"))
+    width, _, height = size.partition("x")
+    return f"_{quality if quality in QUALITIES else 'high'}{'_long' if width != height and height else ''}"
