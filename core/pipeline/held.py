@@ -10,6 +10,12 @@ STATEFUL = "openai.responses"
 """The wire form whose vendors hold answers and conversations."""
 
 
+def is_held(chat: chat_pb2.ChatRequest) -> bool:
+    """Whether a request names an answer or a conversation that its vendor holds, or wants its answer held."""
+    state = chat.state
+    return bool(state.previous_response_id or state.conversation_id or state.background)
+
+
 def check_held(chat: chat_pb2.ChatRequest, form: str) -> None:
     """Raises UnsupportedFeature where the request goes on from what a vendor of another form holds."""
     if form == STATEFUL:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
+from isthmus.v1 import billing_pb2, chat_pb2, common_pb2, usage_pb2
 
 from core.errors import (
     ChannelError,
@@ -28,6 +28,7 @@ from core.pipeline.admit import check_words
 from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole, retry_status
 from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
 from core.pipeline.exchange import Exchange, Task
+from core.pipeline.held import is_held
 from core.pipeline.reserve import reserve
 from core.pipeline.settle import counted, fail, settle
 from core.pricing.count import Delivered
@@ -127,6 +128,7 @@ class Relay:
             self.rng,
             now,
             chosen,
+            isinstance(task.canonical, chat_pb2.ChatRequest) and is_held(task.canonical),
         )
         check_words(task.canonical, exchange.snapshot.options)
         exchange.prompt_tokens = self._estimate(task)

@@ -196,8 +196,9 @@ def make_plan(
     rng: random.Random,
     now: float,
     group: str = "",
+    bound: bool = False,
 ) -> Plan:
-    """The plan of a request.
+    """The plan of a request. bound: it goes on from what vendors of its own form alone hold.
 
     Raises ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound
     (nobody serves it in any group), NoChannel (nobody the caller may use).
@@ -220,9 +221,21 @@ def make_plan(
         if any(model in served or general in served for served in snapshot.abilities.values()):
             raise NoChannel(f"No channel serves the model {model} in the group {wanted}.", param="model")
         raise ModelNotFound(f"The model {model} does not exist, or nobody serves it here.", param="model")
+    if bound:
+        groups = _holders(groups, native_form, model) or groups
     cross = wanted == AUTO and key is not None and key.cross_group_retry
     form = native_form if options.prefer_same_dialect else ""
     return Plan(groups, options.retry_times + 1, health, rng, form, cross, model)
+
+
+def _holders(groups: list[tuple[str, tuple[Tier, ...]]], form: str, model: str) -> list[tuple[str, tuple[Tier, ...]]]:
+    """The groups with those channels alone that speak a form."""
+    found = []
+    for name, tiers in groups:
+        kept = [(tier.priority, tuple(one for one in tier.channels if _speaks(one, form, model))) for tier in tiers]
+        if speaking := tuple(Tier(priority, channels) for priority, channels in kept if channels):
+            found.append((name, speaking))
+    return found
 
 
 def _pinned(snapshot: Snapshot, principal: Principal, group: str, health: Health, rng: random.Random) -> Plan:

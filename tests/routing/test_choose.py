@@ -52,6 +52,7 @@ def plan(
     options: dict[str, str] | None = None,
     pinned: int = 0,
     account_group: str = "default",
+    bound: bool = False,
     **key: object,
 ) -> Plan:
     options = {"RetryTimes": "5", **(options or {})}
@@ -61,7 +62,7 @@ def plan(
     account = Account(1, "a", 100, 1, account_group, 1)
     caller = Key(1, 1, "k", 1, -1, 0, networks=(), **fields)  # type: ignore[arg-type]
     principal = Principal(account, caller, pinned)
-    return make_plan(snapshot, principal, model, form, health or Health(), random.Random(seed), 0.0)
+    return make_plan(snapshot, principal, model, form, health or Health(), random.Random(seed), 0.0, bound=bound)
 
 
 def tried(made: Plan, most: int = 20, now: float = 0.0) -> list[int]:
@@ -393,3 +394,18 @@ def test_limits_by_account_and_group() -> None:
         limits.succeeded(4, 0.0)
     assert not limits.admit(4, "default", options, 0.0)
     assert all(RequestLimits().admit(1, "g", Options.parse({}), 0.0) for _ in range(5000))
+
+
+def test_what_a_vendor_holds_goes_to_channels_of_its_form_alone() -> None:
+    """The better priority does not help where the vendor cannot go on from an answer it never gave."""
+    chats = [channel(1, priority=9, type=40), channel(2, type=40), channel(3, priority=-1)]
+    for seed in range(5):
+        found = plan(chats, seed=seed, form="openai.responses", bound=True).next(0.0)
+        assert found is not None
+        assert found.channel.id == 3
+    alone = plan(chats[:1], form="openai.responses", bound=True).next(0.0)
+    assert alone is not None
+    assert alone.channel.id == 1
+    free = plan(chats, form="openai.responses").next(0.0)
+    assert free is not None
+    assert free.channel.id == 1
