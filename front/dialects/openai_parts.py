@@ -13,8 +13,6 @@ from front.dialects.strict import take
 from front.errors import bad
 
 FORM = "openai.chat"
-LEGACY = "openai.functions"
-"""Marks a tool that came as one of the older `functions`: its calls go back as function_call."""
 SPAN_LEAST = 4096
 """Characters of base64 from which media stay in the native body and only their place is told."""
 

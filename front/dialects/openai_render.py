@@ -14,7 +14,7 @@ import orjson
 from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
 from front.dialects import call_ids, openai_errors
-from front.dialects.openai_parts import FORM, LEGACY
+from front.dialects.openai_parts import FORM
 from front.errors import FrontError
 
 FINISH = {
@@ -126,7 +126,7 @@ def _extra(extensions: Any) -> dict[str, Any]:
 
 def is_legacy(chat: chat_pb2.ChatRequest) -> bool:
     """Whether the client offered `functions` and so expects a function_call."""
-    return any(LEGACY in tool.extensions.by_dialect for tool in chat.tools)
+    return any(tool.function.legacy for tool in chat.tools)
 
 
 def _message(choice: chat_pb2.Choice, legacy: bool) -> dict[str, Any]:

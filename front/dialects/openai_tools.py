@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, tools_pb2
 
-from front.dialects.openai_parts import FORM, LEGACY, keep
+from front.dialects.openai_parts import FORM, keep
 from front.dialects.strict import take
 from front.errors import bad
 
@@ -28,7 +28,7 @@ def tools(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
     for index, item in enumerate(functions):
         tool = chat.tools.add()
         _tool(tool, {"type": "function", "function": item}, f"functions[{index}]")
-        tool.extensions.by_dialect[LEGACY] = b"{}"
+        tool.function.legacy = True
     search = take(source, "web_search_options", dict)
     if search is not None:
         _web_search(chat.tools.add(), search)
