@@ -119,9 +119,10 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes, ids: Ids) -> 
             target.text.text = text
     elif (called := pick(item, "functionCall", dict, path)) is not None:
         _call(target.tool_call, called, path + "functionCall.", ids)
-        _keep(target, called)
+        _back(item, "functionCall", called)
     elif (result := pick(item, "functionResponse", dict, path)) is not None:
         _result(target, result, path + "functionResponse.", raw, ids)
+        _back(item, "functionResponse", result)
     elif (blob := pick(item, "inlineData", dict, path)) is not None:
         _media(target, item, blob, path + "inlineData.", raw)
     elif (file := pick(item, "fileData", dict, path)) is not None:
@@ -130,14 +131,18 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes, ids: Ids) -> 
         target.code.language = pick(code, "language", str, path) or ""
         target.code.code = pick(code, "code", str, path) or ""
         target.code.id = pick(code, "id", str, path) or ""
+        _back(item, "executableCode", code)
     elif (outcome := pick(item, "codeExecutionResult", dict, path)) is not None:
         target.code_outcome.outcome = pick(outcome, "outcome", str, path) or ""
         target.code_outcome.output = pick(outcome, "output", str, path) or ""
         target.code_outcome.id = pick(outcome, "id", str, path) or ""
+        _back(item, "codeExecutionResult", outcome)
     elif (asked := pick(item, "toolCall", dict, path)) is not None:
         _server_call(target.server_tool_call, asked, path)
+        _back(item, "toolCall", asked)
     elif (answered := pick(item, "toolResponse", dict, path)) is not None:
         _server_result(target.server_tool_result, answered, path)
+        _back(item, "toolResponse", answered)
     elif signed and not item:
         target.text.text = ""
     else:
@@ -152,6 +157,12 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes, ids: Ids) -> 
 def _keep(target: parts_pb2.Part, item: dict[str, Any]) -> None:
     if extra := left(item):
         target.extensions.by_dialect[FORM] = extra
+
+
+def _back(item: dict[str, Any], name: str, inner: dict[str, Any]) -> None:
+    """Puts what nobody took of a member back, to be kept."""
+    if extra := {key: value for key, value in inner.items() if value is not None}:
+        item[name] = extra
 
 
 def _bytes(text: str | None, path: str) -> bytes:
@@ -183,10 +194,13 @@ def _result(target: parts_pb2.Part, result: dict[str, Any], path: str, raw: byte
     response = pick(result, "response", dict, path)
     made.json = orjson.dumps(response or {})
     made.is_error = bool(response) and "error" in (response or {}) and "output" not in (response or {})
+    for name in ("output", "error"):
+        # Other vendors read the text; this one gets the object.
+        if response is not None and set(response) == {name} and isinstance(response[name], str):
+            made.content.add().text.text = response[name]
     made.scheduling = pick(result, "scheduling", str, path) or ""
     for at, piece in enumerate(pick(result, "parts", list, path) or ()):
         part(made.content.add(), piece, f"{path}parts[{at}]", raw, ids)
-    _keep(target, result)
 
 
 def _media(target: parts_pb2.Part, item: dict[str, Any], source: dict[str, Any], path: str, raw: bytes) -> None:
@@ -218,10 +232,8 @@ def _media(target: parts_pb2.Part, item: dict[str, Any], source: dict[str, Any],
         found.start_offset = pick(meta, "startOffset", str, path) or ""
         found.end_offset = pick(meta, "endOffset", str, path) or ""
         found.fps = number(meta, "fps", 0, 1000) or 0
-        if extra := {name: value for name, value in meta.items() if value is not None}:
-            item["videoMetadata"] = extra
-    if extra := {name: value for name, value in source.items() if value is not None}:
-        item["inlineData" if address is None else "fileData"] = extra
+        _back(item, "videoMetadata", meta)
+    _back(item, "inlineData" if address is None else "fileData", source)
 
 
 def media(target: parts_pb2.Media, data: str, raw: bytes) -> None:

@@ -78,8 +78,11 @@ def part(found: parts_pb2.Part) -> dict[str, Any] | None:
     if found.thought_signature:
         made["thoughtSignature"] = base64.b64encode(found.thought_signature).decode()
     if FORM in found.extensions.by_dialect:
-        extra = orjson.loads(found.extensions.by_dialect[FORM])
-        made.update({key: value for key, value in extra.items() if key not in made})
+        for key, value in orjson.loads(found.extensions.by_dialect[FORM]).items():
+            if isinstance(value, dict) and isinstance(made.get(key), dict):
+                made[key] = {**value, **made[key]}
+            else:
+                made.setdefault(key, value)
     return made
 
 

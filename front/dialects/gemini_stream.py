@@ -35,6 +35,8 @@ class StreamRenderer:
         self._request_id = request_id
         self._tail = {"modelVersion": model, "responseId": request_id}
         self._begun = False
+        self._blocked = False
+        """The prompt was: there are no candidates."""
         self._open: dict[tuple[int, int], _Open] = {}
         self._cited: dict[int, list[parts_pb2.Citation]] = {}
         self._finished: dict[int, dict[str, Any]] = {}
@@ -104,6 +106,7 @@ class StreamRenderer:
             feedback = extra.pop("promptFeedback", None)
             self._tail = {**extra, **self._tail}
             if feedback:
+                self._blocked = bool(feedback.get("blockReason"))
                 return self._chunk({"promptFeedback": feedback})
         return b""
 
@@ -194,7 +197,7 @@ class StreamRenderer:
 
     def _ended(self) -> bytes:
         body: dict[str, Any] = {}
-        if self._finished:
+        if self._finished and not self._blocked:
             body["candidates"] = [self._finished[choice] for choice in sorted(self._finished)]
         if self._usage is not None:
             body["usageMetadata"] = usage(self._usage)

@@ -54,6 +54,16 @@ ANSWER = frozenset({"candidates", "usageMetadata", "promptFeedback", "responseId
 """Members of an answer that have fields; the rest (modelVersion, createTime, modelStatus) are extensions."""
 _CANDIDATE = frozenset({"content", "finishReason", "index", "safetyRatings", "groundingMetadata", "logprobsResult"})
 _MEDIA = {"image": "image", "audio": "audio", "video": "video"}
+_INNER = {
+    "functionCall": frozenset({"id", "name", "args", "partialArgs", "willContinue"}),
+    "inlineData": frozenset({"mimeType", "data"}),
+    "fileData": frozenset({"mimeType", "fileUri"}),
+    "executableCode": frozenset({"language", "code", "id"}),
+    "codeExecutionResult": frozenset({"outcome", "output", "id"}),
+    "toolCall": frozenset({"id", "toolType", "args"}),
+    "toolResponse": frozenset({"id", "toolType", "response"}),
+}
+"""What is read of a part's members; the rest is kept."""
 _PART = frozenset({"text", "thought", "thoughtSignature"})
 _BLOCKED = frozenset({"BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", ""})
 
@@ -214,8 +224,14 @@ def part(raw: dict[str, Any], made_id: str) -> parts_pb2.Part:
             return out
     if signed:
         out.thought_signature = signed
-    if extra := unknown(raw, frozenset(known)):
-        out.extensions.by_dialect[DIALECT] = extra
+    left = {key: value for key, value in raw.items() if key not in known and value is not None}
+    for member, read in _INNER.items():
+        inner = raw.get(member)
+        if member in known and isinstance(inner, dict):
+            more = {key: value for key, value in inner.items() if key not in read and value is not None}
+            left.update({member: more} if more else {})
+    if left:
+        out.extensions.by_dialect[DIALECT] = orjson.dumps(left)
     return out
 
 

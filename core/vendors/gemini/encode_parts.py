@@ -59,8 +59,7 @@ class Contents:
 
     def _extend(self, made: dict[str, Any], extensions: Any) -> None:
         if DIALECT in extensions:
-            extra = orjson.loads(extensions[DIALECT])
-            made.update({key: value for key, value in extra.items() if key not in made})
+            _merge(made, orjson.loads(extensions[DIALECT]))
 
     def parts(self, given: Sequence[parts_pb2.Part]) -> list[dict[str, Any]]:
         """The parts of one turn; the first call of each must be signed where the family signs."""
@@ -252,9 +251,9 @@ class Contents:
             late += pieces
         if result.scheduling:
             inner["scheduling"] = result.scheduling
-        if DIALECT in part.extensions.by_dialect:
-            self._extend(inner, part.extensions.by_dialect)
-        return {"functionResponse": inner}
+        made: dict[str, Any] = {"functionResponse": inner}
+        self._extend(made, part.extensions.by_dialect)
+        return made
 
     def _response(self, result: parts_pb2.ToolResult) -> Any:
         """The response object: the result's own, or its text as output or error."""
@@ -302,6 +301,15 @@ def _turns(messages: Sequence[chat_pb2.Message]) -> list[tuple[chat_pb2.Message,
         else:
             turns.append((message, list(message.parts)))
     return turns
+
+
+def _merge(made: dict[str, Any], extra: dict[str, Any]) -> None:
+    """Adds members that are not there, one level down too."""
+    for key, value in extra.items():
+        if isinstance(value, dict) and isinstance(made.get(key), dict):
+            made[key] = {**value, **made[key]}
+        else:
+            made.setdefault(key, value)
 
 
 def _loads(raw: bytes) -> Any:
