@@ -49,6 +49,12 @@ def house(gateway: House) -> House:
     return gateway
 
 
+@pytest.fixture(scope="module")
+def key(house: House) -> str:
+    """One key for all: the route that shows keys is limited."""
+    return house.add_key()[1]
+
+
 @pytest.fixture
 def client(house: House, key: str) -> Iterator[genai.Client]:
     with genai.Client(api_key=key, http_options=types.HttpOptions(base_url=house.base)) as made:
