@@ -12,6 +12,8 @@ import re
 LETTERS_PER_TOKEN = 6
 """A word of up to six letters is one token; longer ones are cut."""
 DIGITS_PER_TOKEN = 3
+LOOK = 32
+"""Characters of a text's end that are looked at first: most words end within."""
 _LETTER = "[^\\W\\d_\u2e80-\U0010ffff]"
 _LETTERS = re.compile(_LETTER + "+")
 _DIGITS = re.compile("\\d+")
@@ -50,11 +52,20 @@ class Delivered:
 
 
 def _open_run(text: str, start: int, kind: re.Pattern[str]) -> int:
-    """How many characters of a kind stand at the end of text, looked at from start on."""
-    at = len(text)
-    while at > start and kind.match(text, at - 1):
-        at -= 1
-    return len(text) - at
+    """How many characters of a kind stand at the end of text, looked at from start on.
+
+    Looks into ever larger ends, so that a run of any length (base64, no spaces) costs its length and not its square.
+    """
+    end = len(text)
+    if not kind.match(text, end - 1):
+        return 0
+    width = LOOK
+    while True:
+        begin = max(start, end - width)
+        first = next(run.start() for run in kind.finditer(text, begin) if run.end() == end)
+        if first > begin or begin == start:
+            return end - first
+        width *= 8
 
 
 def text_tokens(model: str, text: str) -> int:
