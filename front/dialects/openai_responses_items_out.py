@@ -240,29 +240,49 @@ class ReasoningItem(Item):
 
 
 class CallItem(Item):
-    """A call of one of the client's tools."""
+    """A call of one of the client's tools.
 
-    def __init__(self, item: dict[str, Any], index: int, emit: Emit, free: bool) -> None:
+    wrapped: the client's tool is free-form, the vendor's call is not: its input stands in an object
+    of one member, and is told when that is whole.
+    """
+
+    def __init__(self, item: dict[str, Any], index: int, emit: Emit, free: bool, wrapped: bool = False) -> None:
         super().__init__(item, index, emit)
         self._member = "input" if free else "arguments"
         self._kind = "custom_tool_call_input" if free else "function_call_arguments"
+        self._wrapped = wrapped
         self._pieces: list[str] = []
 
     def grow(self, words: str) -> None:
         """More arguments, or more of the free-form input."""
         if words:
             self._pieces.append(words)
-            self.say(f"{self._kind}.delta", delta=words)
+            if not self._wrapped:
+                self.say(f"{self._kind}.delta", delta=words)
 
     def done(self, status: str = "") -> None:
         """The arguments as a whole: an object also where the vendor said nothing."""
         if self.closed:
             return
+        if self._wrapped:
+            self._wrapped = False
+            words, self._pieces = unwrapped("".join(self._pieces)), []
+            self.grow(words)
         if not self._pieces and self._member == "arguments":
             self.grow("{}")
         self.item[self._member] = "".join(self._pieces)
         self.say(f"{self._kind}.done", **{self._member: self.item[self._member]})
         super().done(status or "completed")
+
+
+def unwrapped(words: str) -> str:
+    """The text in an object of one member; the words themselves where they are no such object."""
+    try:
+        loaded = orjson.loads(words)
+    except orjson.JSONDecodeError:
+        return words
+    inner = list(loaded.values()) if isinstance(loaded, dict) else []
+    return inner[0] if len(inner) == 1 and isinstance(inner[0], str) else words
 
 
 class VendorItem(Item):
@@ -306,13 +326,13 @@ class VendorItem(Item):
         super().done()
 
 
-def call_item(part: parts_pb2.Part, made_id: str) -> dict[str, Any]:
+def call_item(part: parts_pb2.Part, made_id: str, free: bool) -> dict[str, Any]:
     """The item of a call that begins."""
     call = part.tool_call
     item: dict[str, Any] = {"id": call.item_id or made_id, "type": "function_call", "status": "in_progress"}
-    if call.free_form:
+    if free:
         item = {"id": call.item_id or made_id, "type": "custom_tool_call"}
-    item.update(call_id=call.id, name=call.name, **{"input" if call.free_form else "arguments": ""})
+    item.update(call_id=call.id, name=call.name, **{"input" if free else "arguments": ""})
     if call.namespace:
         item["namespace"] = call.namespace
     if call.asynchronous:

@@ -36,6 +36,8 @@ class Output:
         self._as_summary = chat.reasoning.summary not in ("", "none") or "generate_summary" in own(
             chat.reasoning.extensions
         )
+        self._free = {tool.custom.name for tool in chat.tools if tool.HasField("custom")}
+        """Free-form tools: vendors that have none call them with an object."""
         self._parts: dict[int, tuple[Item, int]] = {}
         """Part -> its item, and its place in a message."""
         self._signatures: dict[int, bytes] = {}
@@ -74,9 +76,10 @@ class Output:
         elif kind == "thinking":
             self._begin_thinking(number, part)
         elif kind == "tool_call":
-            free = part.tool_call.free_form
-            item = call_item(part, self._id("ctc" if free else "fc"))
-            call = CallItem(item, len(self.items), self._emit, free)
+            wrapped = not part.tool_call.free_form and part.tool_call.name in self._free
+            free = part.tool_call.free_form or wrapped
+            item = call_item(part, self._id("ctc" if free else "fc"), free)
+            call = CallItem(item, len(self.items), self._emit, free, wrapped)
             self._parts[number] = self._add(call), 0
             call.grow(part.tool_call.arguments)
         elif kind == "image":

@@ -559,3 +559,83 @@ def test_answers_say_again_what_was_asked() -> None:
 def test_the_mark_is_the_same_on_both_sides() -> None:
     assert carry.CARRIED == names.CARRIED
     assert carry.SIGNER == names.SIGNER
+
+
+def test_free_form_calls_come_back_free_form() -> None:
+    """A vendor that has no free-form tools is given one with an object, and calls it so."""
+    _, chat = parsed({"model": "m", "input": "x", "tools": [{"type": "custom", "name": "shout"}]})
+    events = [
+        BEGIN,
+        started(0, tool_call=parts_pb2.ToolCall(id="toolu_1", name="shout")),
+        delta(0, arguments='{"input": "H'),
+        delta(0, arguments='EY"}'),
+        ended(0),
+        started(1, tool_call=parts_pb2.ToolCall(id="toolu_2", name="f", arguments='{"input": "x"}')),
+        ended(1),
+        *finished(chat_pb2.FINISH_REASON_TOOL_CALLS),
+    ]
+    out = rendered(events, chat)
+    for event in out:
+        EVENT.validate_python(event)
+    first, second = accumulated(out).output
+    assert (first.type, first.input, first.call_id) == ("custom_tool_call", "HEY", "toolu_1")
+    assert (second.type, second.arguments) == ("function_call", '{"input": "x"}')
+
+
+part_kinds = st.sampled_from(["text", "refusal", "thinking", "tool_call", "custom", "server", "signed"])
+
+
+@st.composite
+def streams(draw: Any) -> list[chat_pb2.ChatEvent]:
+    """Any parts in any interleaving."""
+    events = [BEGIN]
+    open_parts: list[tuple[int, str]] = []
+    number = 0
+    for _ in range(draw(st.integers(0, 14))):
+        action = draw(st.sampled_from(["start", "grow", "end"]))
+        if action == "start" or not open_parts:
+            kind = draw(part_kinds)
+            part = parts_pb2.Part()
+            if kind in ("text", "refusal", "thinking"):
+                getattr(part, kind).SetInParent()
+            elif kind == "server":
+                part.server_tool_call.id, part.server_tool_call.dialect = f"s{number}", "anthropic.messages"
+            else:
+                part.tool_call.id, part.tool_call.name = f"call_{number}", "f"
+                part.tool_call.free_form = kind == "custom"
+                part.thought_signature = b"s" if kind == "signed" else b""
+            events.append(chat_pb2.ChatEvent(part_started=chat_pb2.PartStarted(index=number, part=part)))
+            open_parts.append((number, kind))
+            number += 1
+        elif action == "grow":
+            index, kind = draw(st.sampled_from(open_parts))
+            what = {"text": "text", "refusal": "refusal", "thinking": draw(st.sampled_from(["thinking", "summary"]))}
+            if kind != "server":
+                events.append(delta(index, **{what.get(kind, "arguments"): draw(words)}))
+        else:
+            index, _ = open_parts.pop(draw(st.integers(0, len(open_parts) - 1)))
+            events.append(ended(index))
+    events += [ended(index) for index, _ in open_parts]
+    return [*events, *finished(chat_pb2.FINISH_REASON_STOP)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(), st.sampled_from(["", "auto"]))
+def test_any_stream_is_one_that_the_sdk_accepts(events: list[chat_pb2.ChatEvent], summary: str) -> None:
+    out = rendered(events, chat_pb2.ChatRequest(reasoning=chat_pb2.Reasoning(summary=summary)))
+    for event in out:
+        EVENT.validate_python(event)
+    response = accumulated(out)
+    assert out[-1]["type"] == "response.completed"
+    told = "".join(event["delta"] for event in out if event["type"] == "response.output_text.delta")
+    said = "".join(event.delta.text for event in events if event.delta.text)
+    assert sorted(told) == sorted(said) == sorted(response.output_text)
+    begun = [event["output_index"] for event in out if event["type"] == "response.output_item.added"]
+    done = [event["output_index"] for event in out if event["type"] == "response.output_item.done"]
+    assert begun == list(range(len(response.output)))
+    assert sorted(done) == begun
+    sent_back = [item.to_dict() for item in response.output]
+    if sent_back:
+        _, again = parsed({"model": "m", "input": sent_back})
+        kept = [part.tool_call.id for message in again.messages for part in message.parts if part.HasField("tool_call")]
+        assert kept == [item.call_id for item in response.output if "tool_call" in item.type or "function" in item.type]
