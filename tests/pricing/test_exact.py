@@ -197,3 +197,10 @@ def test_quota_per_unit_counts_for_calls_and_reserves() -> None:
     assert price(usage_pb2.Usage(input_tokens=1), "painter", found, "d", "d").quota == 40
     assert reserve_units(1, 1, 1, "painter", found, "d", "d", Options.parse(rows)) == 40
     assert json.loads(Options.parse(rows).raw["QuotaPerUnit"]) == 1000
+
+
+def test_tools_without_a_price_cost_nothing_until_they_are_given_one() -> None:
+    found = usage_pb2.Usage(input_tokens=8, tool_calls={"search_source": 1000})
+    assert price(found, "gpt-4o", PriceTables.parse({}), "d", "d").quota == 10
+    priced = PriceTables.parse({"tool_price_setting.prices": '{"search_source": 25}'})
+    assert price(found, "gpt-4o", priced, "d", "d").quota == 10 + 25 * 500_000

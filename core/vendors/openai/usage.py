@@ -10,6 +10,9 @@ from isthmus.v1 import usage_pb2
 
 from core.vendors.shared.counts import Reader
 
+SEARCHES = (("num_sources_used", "search_source"), ("num_search_queries", "search_query"))
+"""xAI's and Perplexity's counts: no calls of a web search tool, so under names that have no built-in price."""
+
 
 def of_answer(answer: dict[str, Any]) -> usage_pb2.Usage | None:
     """The usage of an answer or a stream's chunk, wherever the vendor put it; None where there is none.
@@ -90,9 +93,9 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
         source=usage_pb2.USAGE_SOURCE_VENDOR,
         vendor_cost=_cost(raw),
     )
-    searches = read.count(raw, "num_sources_used", "num_search_queries")
-    if searches:
-        usage.tool_calls["web_search"] = searches
+    for name, tool in SEARCHES:
+        if searched := read.count(raw, name):
+            usage.tool_calls[tool] = searched
     usage.corrections.extend(read.corrections)
     return usage
 
