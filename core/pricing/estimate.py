@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, localcontext
+from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Any
 
 from isthmus.v1 import chat_pb2
 
 from core.pricing.price import EXACT, HOUR_WRITE, resolve
-from core.pricing.tables import ONE, PriceTables
+from core.pricing.tables import ONE, PriceTables, Rates
 from core.state.options import Options
 
 BYTES_PER_TOKEN = 3
@@ -51,15 +51,24 @@ def reserve_units(
     """
     rates = resolve(model, tables, user_group, using_group, accept_unset)
     free = 1 if options.free_model_pre_consume else 0
-    with localcontext(EXACT):
-        if rates.price is not None:
+    if rates.price is not None:
+        with localcontext(EXACT):
             exact = rates.price * rates.quota_per_unit * rates.group_ratio
             return max(free, int(exact.to_integral_value(ROUND_CEILING)))
+    if not rates.held:
+        rates.held.extend(_dearest(rates))
+    into, out = rates.held
+    output = (max_output or options.pre_consumed_quota) * max(1, candidates)
+    units = EXACT.fma(prompt_tokens, into, EXACT.multiply(output, out))
+    return max(1 if into or out else free, int(units.to_integral_value(ROUND_CEILING)))
+
+
+def _dearest(rates: Rates) -> tuple[Decimal, Decimal]:
+    """The most that a token of input and one of output may cost, in units."""
+    with localcontext(EXACT):
         each = rates.model_ratio * rates.group_ratio
         heard = rates.audio_ratio if rates.audio_ratio is not None else ONE
         dearest = max(ONE, rates.cache_ratio, rates.create_cache_ratio * HOUR_WRITE, rates.image_ratio, heard)
         spoken = max(rates.completion_ratio, heard * rates.audio_completion_ratio if heard != 1 else ONE)
-        output = (max_output or options.pre_consumed_quota) * max(1, candidates)
         apart = rates.audio_price / 1_000_000 * rates.quota_per_unit * rates.group_ratio
-        units = prompt_tokens * max(dearest * each, apart) + output * spoken * each
-        return max(1 if each else free, int(units.to_integral_value(ROUND_CEILING)))
+        return max(dearest * each, apart), spoken * each

@@ -82,6 +82,8 @@ class Rates:
     quota_per_unit: Decimal
     shown: Mapping[str, str]
     """The figures as receipts tell them, by name."""
+    held: list[Decimal] = field(default_factory=list, compare=False, repr=False)
+    """What a reserve takes for a token of input and of output: estimate.py's memory."""
 
 
 def text(number: Decimal) -> str:
@@ -182,6 +184,7 @@ class PriceTables:
             tools=tool_prices(name, self.tools),
             quota_per_unit=self.quota_per_unit,
             shown={name: text(figure) for name, figure in figures.items()},
+            held=[],
         )
 
     def group_rate(self, user_group: str, using_group: str) -> Decimal:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import usage_pb2
 
-from core.vendors.shared.counts import Reader
+from core.vendors.shared.counts import LIMIT, Reader
 
 SEARCHES = (("num_sources_used", "search_source"), ("num_search_queries", "search_query"))
 """xAI's and Perplexity's counts: no calls of a web search tool, so under names that have no built-in price."""
@@ -44,6 +44,8 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
     Counts below zero or beyond reason become 0, parts beyond their whole are cut; both are
     named in corrections.
     """
+    if timings is None and (plain := _plain(raw)) is not None:
+        return plain
     read = Reader()
     given = read.count(raw, "prompt_tokens", "input_tokens")
     output = read.count(raw, "completion_tokens", "output_tokens")
@@ -98,6 +100,50 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
             usage.tool_calls[tool] = searched
     usage.corrections.extend(read.corrections)
     return usage
+
+
+_COUNTS = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+_PROMPT = frozenset(("cached_tokens", "audio_tokens"))
+_ANSWER = frozenset(("reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"))
+_PLAIN = _COUNTS | {"prompt_tokens_details", "completion_tokens_details"}
+_NOTHING: dict[str, Any] = {}
+
+
+def _plain(raw: dict[str, Any]) -> usage_pb2.Usage | None:
+    """OpenAI's own object with plausible counts, which is what nearly every answer holds; None for any other."""
+    prompt = raw.get("prompt_tokens_details") or _NOTHING
+    answer = raw.get("completion_tokens_details") or _NOTHING
+    if type(prompt) is not dict or type(answer) is not dict:
+        return None
+    if not (raw.keys() <= _PLAIN and prompt.keys() <= _PROMPT and answer.keys() <= _ANSWER):
+        return None
+    given, output = raw.get("prompt_tokens"), raw.get("completion_tokens", 0)
+    cached, heard = prompt.get("cached_tokens") or 0, prompt.get("audio_tokens") or 0
+    thought, said = answer.get("reasoning_tokens") or 0, answer.get("audio_tokens") or 0
+    taken = answer.get("accepted_prediction_tokens") or 0
+    refused = answer.get("rejected_prediction_tokens") or 0
+    total = raw.get("total_tokens") or 0
+    for count in (given, output, total, cached, heard, thought, said, taken, refused):
+        if type(count) is not int or not 0 <= count <= LIMIT:
+            return None
+    # Reasoning outside of the output (xAI), and parts beyond their whole, are the long way's business.
+    if not given or cached > given or heard > given or said > output or thought > output:
+        return None
+    if thought and total == given + output + thought:
+        return None
+    return usage_pb2.Usage(
+        input_tokens=given,
+        cached_tokens=cached,
+        input_audio_tokens=heard,
+        output_tokens=output,
+        reasoning_tokens=thought,
+        output_audio_tokens=said,
+        accepted_prediction_tokens=taken,
+        rejected_prediction_tokens=refused,
+        raw=orjson.dumps(raw),
+        convention=usage_pb2.USAGE_CONVENTION_OPENAI,
+        source=usage_pb2.USAGE_SOURCE_VENDOR,
+    )
 
 
 def _cost(raw: dict[str, Any]) -> str:
