@@ -156,6 +156,8 @@ class StreamRenderer:
             known.said.append(delta.arguments)
         elif known is not None and kind == "signature":
             known.signature += delta.signature
+        elif known is not None and kind == "encrypted":
+            known.part.thinking.encrypted = delta.encrypted
         return b""
 
     def _part_ended(self, place: tuple[int, int]) -> bytes:

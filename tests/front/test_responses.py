@@ -21,6 +21,7 @@ from core.vendors.interface import Call
 from core.vendors.registry import ALL
 from core.vendors.responses import names
 from front.dialects import openai_responses_carry as carry
+from front.dialects.gemini import GeminiChat
 from front.dialects.interface import Ask
 from front.dialects.openai_responses import OpenAIResponses
 from front.errors import FrontError
@@ -639,3 +640,22 @@ def test_any_stream_is_one_that_the_sdk_accepts(events: list[chat_pb2.ChatEvent]
         _, again = parsed({"model": "m", "input": sent_back})
         kept = [part.tool_call.id for message in again.messages for part in message.parts if part.HasField("tool_call")]
         assert kept == [item.call_id for item in response.output if "tool_call" in item.type or "function" in item.type]
+
+
+def test_sealed_thoughts_survive_gemini_clients_streams() -> None:
+    """OpenAI's encrypted reasoning comes at an item's end; Gemini's clients carry it as a thoughtSignature."""
+    renderer = GeminiChat(streamed=True).stream(common_pb2.Envelope(model="m"), chat_pb2.ChatRequest(), "req1", 9)
+    out = b"".join(map(renderer.render, decoded(stream_of(OUTPUT[:1]), [])))
+    chunks = [orjson.loads(line.removeprefix(b"data: ")) for line in out.splitlines() if line.startswith(b"data: ")]
+    parts = [part for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"]]
+    body = orjson.dumps({"contents": [{"role": "model", "parts": parts}, {"role": "user", "parts": [{"text": "x"}]}]})
+    ask = Ask(
+        raw=body,
+        source=orjson.loads(body),
+        path="/v1beta/models/m:generateContent",
+        max_messages=9,
+        names={"model": "m"},
+    )
+    _, again = GeminiChat(streamed=False).parse(ask)
+    sealed = [part.thinking for part in again.messages[0].parts if part.thinking.encrypted]
+    assert [(one.encrypted, one.id, one.signed_by) for one in sealed] == [(b"gAAA==", "rs_1", "openai")]
