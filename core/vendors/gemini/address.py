@@ -49,6 +49,6 @@ def url(call: Call, model: str, method: str, streamed: bool = False) -> str:
     path = quote(model if "/" in model else f"models/{model}", safe="/@:")
     address = f"{call.channel.base_url.rstrip('/')}/{quote(version(call, model), safe='')}/{path}:{method}"
     query = ["alt=sse"] if streamed else []
-    if call.native is not None and call.native.query:
+    if call.native is not None and call.native.form.startswith("gemini.") and call.native.query:
         query += [pair for pair in call.native.query.split("&") if pair and pair.partition("=")[0] not in _OURS]
     return address + ("?" + "&".join(query) if query else "")

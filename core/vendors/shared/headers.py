@@ -16,6 +16,7 @@ _CLOUDFLARE = "https://gateway.ai.cloudflare.com"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CLIENT_HEADER = re.compile(r"\{client_header:([^}]+)\}")
+_FOREIGN = ("anthropic.", "gemini.")
 _KEY_HEADERS = frozenset({"api-key", "x-api-key", "x-goog-api-key"})
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expect", "upgrade", "te", "trailer"})
 
@@ -23,7 +24,9 @@ _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "expe
 def url(row: Row, path: str, call: Call, model: str) -> str:
     """The address: base, path, the client's query."""
     base = call.channel.base_url.rstrip("/")
-    query = call.native.query if call.native is not None else ""
+    # Of clients that speak another house's form, the query says nothing to this vendor (Gemini's alt=sse).
+    foreign = call.native is None or call.native.form.startswith(_FOREIGN)
+    query = "" if foreign or call.native is None else call.native.query
     if not (query or row.bots or "{" in path or base in PLANS or base.startswith(_CLOUDFLARE) or "api-version" in path):
         return base + path
     if base in PLANS and path in (row.chat, row.responses):
