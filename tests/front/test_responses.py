@@ -246,6 +246,12 @@ def test_shorthands_mean_the_same() -> None:
     assert encoded(listed, 1)["input"] == [{"type": "message", "role": "user", "content": "hi"}]
 
 
+def test_a_limit_the_form_refuses_is_raised_for_clients_of_other_forms() -> None:
+    body = {"model": "m", "input": "hi", "max_output_tokens": 1}
+    assert encoded(body, 1)["max_output_tokens"] == 1
+    assert encoded(body, 1, native=False)["max_output_tokens"] == 16
+
+
 def test_large_media_stay_in_the_body() -> None:
     data = base64.b64encode(bytes(9000)).decode()
     content = [{"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64," + data}]

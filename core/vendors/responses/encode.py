@@ -16,6 +16,8 @@ from core.vendors.table import Row
 
 ENCRYPTED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
+LEAST_OUTPUT = 16
+"""The form refuses a lower max_output_tokens; other dialects' clients probe with 1."""
 _BEYOND = (
     "top_k",
     "min_p",
@@ -47,7 +49,7 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     _reasoning(request.reasoning, body, dropped)
     _output(request.output, body, dropped)
     _state(request, body, same, dropped)
-    _rest(request, body, dropped)
+    _rest(request, body, same, dropped)
     if call.stream:
         body["stream"] = True
         if request.stream_options.HasField("include_obfuscation"):
@@ -153,9 +155,12 @@ def _state(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, drop
     dropped.extend(f"state.{name}" for name in ("container", "continuation_token") if getattr(state, name))
 
 
-def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, dropped: list[str]) -> None:
     if request.HasField("max_output_tokens"):
         body["max_output_tokens"] = request.max_output_tokens
+        if request.max_output_tokens < LEAST_OUTPUT and not same:
+            body["max_output_tokens"] = LEAST_OUTPUT
+            dropped.append("max_output_tokens")
     caching, identity, placement = request.caching, request.identity, request.placement
     told = {
         "prompt_cache_key": caching.key,
