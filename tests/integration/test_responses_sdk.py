@@ -217,6 +217,25 @@ def test_errors_inside_the_stream(client: openai.OpenAI, model: str) -> None:
         assert [event.sequence_number for event in events] == list(range(len(events)))
 
 
+def test_a_vendor_that_opens_and_breaks_has_answered_nothing(gateway: House, client: openai.OpenAI) -> None:
+    """The opening events wait for what follows, so that the failure has a status, costs nothing, and may be retried."""
+    header = '{"x-sandbox":"cut_after=2"}'
+    made = [gateway.add_channel(type=1000, name="breaks", models="gpt-4", priority=9, header_override=header)]
+    try:
+        with pytest.raises(openai.InternalServerError) as broke:
+            client.responses.create(model="gpt-4", input="Hello", stream=True)
+        assert broke.value.status_code == 502
+        made.append(gateway.add_channel(type=1000, name="works", models="gpt-4"))
+        gateway.option("RetryTimes", "1")
+        events = list(client.responses.create(model="gpt-4", input="Hello", stream=True))
+    finally:
+        gateway.option("RetryTimes", "0")
+        for channel in made:
+            gateway.manage("DELETE", f"/api/channel/{channel}")
+    assert [event.type for event in events].count("response.created") == 1
+    assert events[-1].type == "response.completed"
+
+
 def test_what_only_the_vendor_holds_is_refused(client: openai.OpenAI, model: str) -> None:
     for more, param in (
         ({"input": "x", "previous_response_id": "resp_1"}, "previous_response_id"),
