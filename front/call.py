@@ -68,7 +68,8 @@ def metadata(request: Request, settings: FrontSettings, request_id: str, key: st
 
 
 def stamp(headers: dict[str, str], request_id: str) -> dict[str, str]:
-    """The headers with the request's id under both names."""
+    """The headers with the request's id under all its names; Request-Id is what Anthropic's SDKs read."""
+    headers["Request-Id"] = request_id
     headers["X-Request-Id"] = request_id
     headers["X-Oneapi-Request-Id"] = request_id
     return headers

@@ -29,6 +29,7 @@ from front.connection import end_after
 from front.dialects.interface import (
     Ask,
     ChatDialect,
+    CountDialect,
     EmbeddingDialect,
     ErrorForm,
     ModelsDialect,
@@ -46,7 +47,7 @@ DROPPED_HEADER_MOST = 1024
 """Characters of X-Isthmus-Dropped; the receipt has the whole list."""
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
 Metadata = list[tuple[str, str]]
-Dialect = TypeVar("Dialect", ChatDialect, EmbeddingDialect, RerankDialect)
+Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect)
 
 
 class Relay:
@@ -83,6 +84,17 @@ class Relay:
                 return reply(answer.native.body, request, answer.receipt.dropped)
             content = dialect.render(answer.chat, chat, int(time.time()))
             return reply(content, request, answer.receipt.dropped)
+
+        return self._handler(dialect, work)
+
+    def count(self, dialect: CountDialect) -> Handler:
+        """The tokens of a turn's input."""
+
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
+            envelope, chat = dialect.parse(ask)
+            envelope.client_request_id = call.client_id(request)
+            asked = chat_pb2.CountTokensRequest(envelope=envelope, chat=chat, native=_native(dialect.form, ask))
+            return reply(dialect.counted(await self._chat.CountTokens(asked, metadata=metadata)), request)
 
         return self._handler(dialect, work)
 

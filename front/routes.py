@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sanic import Request
 
+from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
 from front.dialects.gemini import GeminiChat, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
@@ -16,10 +17,13 @@ OPENAI_ERRORS = OpenAIErrors()
 OPENAI_MODELS = OpenAIModels()
 GEMINI_ERRORS = GeminiErrors()
 GEMINI_MODELS = GeminiModels()
+ANTHROPIC_ERRORS = AnthropicErrors()
+ANTHROPIC_MODELS = AnthropicModels()
 
 
 def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
     """Method, path and handler of every relay route."""
+    anthropic = AnthropicChat()
     methods = Methods(
         GEMINI_ERRORS,
         {
@@ -33,6 +37,8 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
     return (
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
         ("POST", "/v1/responses", relay.chat(OpenAIResponses())),
+        ("POST", "/v1/messages", relay.chat(anthropic)),
+        ("POST", "/v1/messages/count_tokens", relay.count(anthropic)),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
@@ -47,6 +53,8 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
 
 def models_dialect(request: Request) -> ModelsDialect:
     """In whose shape models are listed: told by the headers a dialect's clients send."""
+    if "anthropic-version" in request.headers:
+        return ANTHROPIC_MODELS
     if request.headers.get("x-goog-api-key") or (request.query_string and request.args.get("key")):
         return GEMINI_MODELS
     return OPENAI_MODELS
@@ -54,4 +62,6 @@ def models_dialect(request: Request) -> ModelsDialect:
 
 def errors_of(path: str) -> ErrorForm:
     """The envelope for errors outside of any handler (no such route, headers too long), by path."""
+    if path.startswith("/v1/messages"):
+        return ANTHROPIC_ERRORS
     return GEMINI_ERRORS if path.startswith("/v1beta/") else OPENAI_ERRORS

@@ -18,7 +18,7 @@ from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_erro
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.relay import Relay
 from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
-from core.pricing.count import Delivered
+from core.pricing.count import Delivered, chat_tokens
 from core.routing.choose import Candidate, Plan
 from core.upstream.interface import UpstreamFailure
 from core.vendors.interface import BadAnswer
@@ -73,9 +73,10 @@ class _Native:
 class _Canonical:
     """The client speaks another form: bytes in, events out."""
 
-    def __init__(self, opened: Opened, model: str) -> None:
+    def __init__(self, opened: Opened, model: str, chat: chat_pb2.ChatRequest) -> None:
         self._decoder = opened.form.decoder(opened.call)
         self._delivered = Delivered(model)
+        self._counts = (model, chat) if chat.stream_options.count_input else None
         self.fault: common_pb2.Fault | None = None
 
     def _message(self, events: list[chat_pb2.ChatEvent]) -> Message | None:
@@ -87,6 +88,8 @@ class _Canonical:
                     self._delivered.add(getattr(event.delta, delta))
             elif kind == "fault":
                 self.fault = event.fault
+            elif kind == "started" and self._counts is not None and not event.started.usage.input_tokens:
+                event.started.usage.CopyFrom(counted(chat_tokens(*self._counts), 0))
         return Message(events=events) if events else None
 
     def feed(self, chunk: bytes) -> Message | None:
@@ -166,7 +169,9 @@ async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
     kind = opened.answer.headers.get("content-type", "")
     if "html" in kind or ("application/json" in kind and not getattr(opened.form, "json_streams", False)):
         await _not_a_stream(opened)
-    source: _Native | _Canonical = _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model)
+    source: _Native | _Canonical = (
+        _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model, exchange.task.canonical)
+    )
     chunks = opened.answer.chunks()
     received = 0
     try:

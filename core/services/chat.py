@@ -8,13 +8,16 @@ from typing import Any
 from isthmus.v1 import chat_pb2, chat_pb2_grpc, common_pb2
 
 from core.link.call import CallInfo, guarded_stream, guarded_unary
+from core.pipeline.count import count
 from core.pipeline.exchange import Task
 from core.pipeline.relay import Relay
 from core.pipeline.stream import stream
 from core.services.limits import check_chat
 
 
-def _task(request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest) -> Task:
+def _task(
+    request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest | chat_pb2.CountTokensRequest,
+) -> Task:
     """What the request asks for; a native part that is absent is None."""
     options = request.chat.stream_options
     return Task(
@@ -55,6 +58,14 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
             response.chat.CopyFrom(answer.canonical)
         response.receipt.CopyFrom(answer.receipt)
         return response
+
+    @guarded_unary
+    async def CountTokens(  # noqa: N802 - the proto's name
+        self, request: chat_pb2.CountTokensRequest, info: CallInfo, context: Any
+    ) -> chat_pb2.CountTokensResponse:
+        """The tokens of a turn's input."""
+        check_chat(request.chat)
+        return await count(self._relay, info, _envelope(request, stream=False), _task(request))
 
     @guarded_stream
     async def StreamGenerate(  # noqa: N802 - the proto's name

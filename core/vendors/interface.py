@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, rerank_pb2, usage_pb2
 
@@ -150,6 +150,25 @@ class ChatForm(Protocol):
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape: JSON of this form, other JSON, HTML, nothing."""
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """What a chat form may do besides: have the vendor count a turn's input."""
+
+    name: str
+
+    def count_request(self, request: ChatRequest, call: Call) -> VendorRequest:
+        """The canonical turn as a request to count it."""
+
+    def splice_count(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes as a request to count them."""
+
+    def counted(self, body: bytes, call: Call) -> int:
+        """The tokens an answer tells. Raises BadAnswer."""
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
+        """An error answer, of any shape."""
 
 
 class EmbeddingForm(Protocol):

@@ -83,6 +83,19 @@ class ChatDialect(ErrorForm, Protocol):
         """The renderer of a streamed answer."""
 
 
+class CountDialect(ErrorForm, Protocol):
+    """A dialect that counts the tokens of a turn's input."""
+
+    form: str
+    headers: tuple[str, ...]
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, chat_pb2.ChatRequest]:
+        """The envelope and the canonical request. Raises FrontError 400 naming the field."""
+
+    def counted(self, answer: chat_pb2.CountTokensResponse) -> bytes:
+        """The count as the body of the client's form."""
+
+
 class EmbeddingDialect(ErrorForm, Protocol):
     """A dialect that embeds."""
 

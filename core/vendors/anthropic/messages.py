@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
@@ -20,6 +21,13 @@ from core.vendors.shared import refusal, scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
+
+COUNT = "/count_tokens"
+NOT_COUNTED = (
+    "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k", "metadata", "service_tier",
+    "inference_geo", "container", "diagnostics",
+)  # fmt: skip
+"""Members of a request that count_tokens refuses."""
 
 
 class AnthropicMessages:
@@ -75,6 +83,30 @@ class AnthropicMessages:
             except InvalidRequest:
                 raise BadAnswer("it is not a JSON object") from None
         return body, decode.usage_of(answer)
+
+    def count_request(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
+        """The canonical turn for count_tokens. Raises InvalidRequest, ChannelError."""
+        body, dropped = encode(request, call, self._row)
+        return self._counted(self._request(body, call, dropped, native=False, tail=COUNT))
+
+    def splice_count(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes for count_tokens. Raises InvalidRequest, ChannelError."""
+        return self._counted(self._request(native.body, call, (), native=True, tail=COUNT))
+
+    @staticmethod
+    def _counted(made: VendorRequest) -> VendorRequest:
+        """Without the members that count_tokens does not know."""
+        return replace(made, body=scan.change(made.body, {}, set(NOT_COUNTED), {}))
+
+    def counted(self, body: bytes, call: Call) -> int:
+        """input_tokens. Raises BadAnswer."""
+        try:
+            told = orjson.loads(body)["input_tokens"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise BadAnswer("there is no count") from None
+        if not isinstance(told, int) or isinstance(told, bool) or told < 0:
+            raise BadAnswer("the count is not a number")
+        return told
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape."""
