@@ -268,8 +268,18 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenera
         final.events.add().fault.CopyFrom(fault_of(error))
     elif source.fault is not None and not any(event.HasField("fault") for event in final.events):
         final.events.add().fault.CopyFrom(source.fault)
+    elif source.usage is None:
+        _tell(final, receipt.usage)
     final.receipt.CopyFrom(receipt)
     yield final
+
+
+def _tell(final: Message, usage: usage_pb2.Usage) -> None:
+    """Puts the usage that was counted here before the end, where the vendor told none and the client hears events."""
+    if final.events and final.events[-1].HasField("ended"):
+        ended = final.events.pop()
+        final.events.add().usage.CopyFrom(chat_pb2.UsageReport(usage=usage, final=True))
+        final.events.append(ended)
 
 
 def _settle(
@@ -277,16 +287,26 @@ def _settle(
 ) -> billing_pb2.Receipt:
     """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
     usage = source.usage
-    if usage is None:
-        usage = counted(exchange.counted_prompt(), delivered)
-    elif ending != billing_pb2.ENDING_COMPLETE and usage.output_tokens < delivered:
-        # The vendor told of the input (Anthropic does at once), not yet of all that it sent.
-        told = usage
-        usage = usage_pb2.Usage()
-        usage.CopyFrom(told)
-        usage.output_tokens, usage.source = delivered, usage_pb2.USAGE_SOURCE_COUNTED
-        usage.input_tokens = usage.input_tokens or exchange.counted_prompt()
+    if usage is None or ending != billing_pb2.ENDING_COMPLETE:
+        usage = _so_far(exchange, usage, delivered)
     return settle(exchange, relay.ledger, usage, ending)
+
+
+def _so_far(exchange: Exchange, told: usage_pb2.Usage | None, delivered: int) -> usage_pb2.Usage:
+    """What a stream that goes on, or was cut, has used: what the vendor told, and at least what was delivered.
+
+    Anthropic tells the input, cache reads and writes included, before the first word.
+    """
+    if told is None:
+        return counted(exchange.counted_prompt(), delivered)
+    if told.output_tokens >= delivered and told.input_tokens:
+        return told
+    usage = usage_pb2.Usage()
+    usage.CopyFrom(told)
+    usage.input_tokens = told.input_tokens or exchange.counted_prompt()
+    usage.output_tokens = max(told.output_tokens, delivered)
+    usage.source = usage_pb2.USAGE_SOURCE_COUNTED
+    return usage
 
 
 async def _watch(relay: Relay, exchange: Exchange, source: Any, delivered: int) -> None:
@@ -298,7 +318,7 @@ async def _watch(relay: Relay, exchange: Exchange, source: Any, delivered: int) 
     if delivered < exchange.check_at and not due:
         return
     exchange.check_at = delivered + CHECK_TOKENS
-    usage = source.usage or counted(exchange.prompt_tokens, delivered)
+    usage = _so_far(exchange, source.usage, delivered)
     ahead = counted(usage.input_tokens, delivered + CHECK_TOKENS)
     needed = bill_of(exchange, ahead).quota
     if needed > exchange.hold.units:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2
 
-from front.dialects import call_ids
+from front.dialects import call_ids, openai_reasoning
 from front.dialects.openai_parts import keep, part, tool_call
 from front.dialects.openai_tools import tools as read_tools
 from front.dialects.strict import number, take, whole
@@ -91,7 +91,11 @@ def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes, called
         _content(result.content.add, content, path, raw)
     else:
         reasoning = take(item, "reasoning_content", str, path + ".") or take(item, "reasoning", str, path + ".")
-        if reasoning:
+        details = item.get("reasoning_details")
+        thoughts = openai_reasoning.read(details) if role == "assistant" and isinstance(details, list) else []
+        for found in thoughts:
+            message.parts.add().thinking.CopyFrom(found)
+        if reasoning and not thoughts:
             message.parts.add().thinking.text = reasoning
         _content(message.parts.add, content, path, raw)
         if refusal := take(item, "refusal", str, path + "."):

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
-from front.dialects import call_ids, openai_errors
+from front.dialects import call_ids, openai_errors, openai_reasoning
 from front.dialects.openai_parts import FORM
 from front.errors import FrontError
 
@@ -158,6 +158,7 @@ def _message(choice: chat_pb2.Choice, legacy: bool) -> dict[str, Any]:
         "content": "".join(texts),
         "refusal": "".join(refusals),
         "reasoning_content": "".join(thoughts),
+        "reasoning_details": openai_reasoning.details(choice.parts),
         "annotations": annotations,
         "images": images,
     }
@@ -228,6 +229,8 @@ class StreamRenderer:
         self._begun: set[int] = set()
         self._summaries: dict[tuple[int, int], int] = {}
         """(choice, part) -> which part of its summary was told last."""
+        self._thoughts: dict[tuple[int, int], tuple[int, parts_pb2.ThinkingPart]] = {}
+        """(choice, part) -> the number among the choice's thoughts, and who signs them."""
         self._usage: usage_pb2.Usage | None = None
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
@@ -281,19 +284,50 @@ class StreamRenderer:
             return self._chunk(started.choice, {"content": fenced(part)})
         if kind == "text" and part.text.text:
             return self._chunk(started.choice, {"content": part.text.text})
-        if kind == "thinking" and part.thinking.text:
-            return self._chunk(started.choice, {"reasoning_content": part.thinking.text})
+        if kind == "thinking":
+            return self._thought(started)
         return b""
+
+    def _thought(self, started: chat_pb2.PartStarted) -> bytes:
+        """Thoughts begin: what is known of them, and, for signed ones, an entry that later pieces add to."""
+        found = started.part.thinking
+        number = sum(1 for choice, _ in self._thoughts if choice == started.choice)
+        self._thoughts[(started.choice, started.index)] = (number, found)
+        made: dict[str, Any] = {}
+        if said := found.text or "\n".join(found.summary):
+            made["reasoning_content"] = said
+        if found.signature or found.encrypted:
+            made["reasoning_details"] = openai_reasoning.entries(found, number)
+        elif found.signed_by:
+            made["reasoning_details"] = [{**openai_reasoning.head(found, number), "text": found.text}]
+        return self._chunk(started.choice, made) if made else b""
+
+    def _reasoning(self, delta: chat_pb2.PartDelta, kind: str) -> dict[str, Any]:
+        """A piece of thoughts; those that are signed are told in reasoning_details, too."""
+        number, found = self._thoughts.get((delta.choice, delta.index), (0, parts_pb2.ThinkingPart()))
+        made: dict[str, Any] = {}
+        entry: dict[str, Any] = {"type": f"reasoning.{'summary' if kind == 'summary' else 'text'}", "index": number}
+        if kind in ("thinking", "summary"):
+            said = delta.thinking or self._parted(delta) + delta.summary
+            made["reasoning_content"] = said
+            if not found.signed_by:
+                return made
+            entry["text" if kind == "thinking" else "summary"] = said
+        elif kind == "signature":
+            entry["signature"] = openai_reasoning.opaque(found.signed_by, delta.signature)
+        else:
+            entry["type"] = "reasoning.encrypted"
+            entry["data"] = openai_reasoning.opaque(found.signed_by, delta.encrypted)
+        made["reasoning_details"] = [entry]
+        return made
 
     def _delta(self, delta: chat_pb2.PartDelta) -> bytes:
         kind = delta.WhichOneof("delta")
         made: dict[str, Any] = {}
         if kind == "text":
             made["content"] = delta.text
-        elif kind == "thinking":
-            made["reasoning_content"] = delta.thinking
-        elif kind == "summary":
-            made["reasoning_content"] = self._parted(delta) + delta.summary
+        elif kind in ("thinking", "summary", "signature", "encrypted"):
+            made = self._reasoning(delta, kind)
         elif kind == "refusal":
             made["refusal"] = delta.refusal
         elif kind == "arguments" and (delta.choice, delta.index) in self._calls:
