@@ -21,6 +21,8 @@ STOP_REASONS = {
     chat_pb2.FINISH_REASON_REFUSAL: "refusal",
     chat_pb2.FINISH_REASON_CONTENT_FILTER: "refusal",
 }
+_OWN = ("compaction",)
+"""Stop reasons that no canonical one stands for."""
 NAMES = {canonical: name for name, canonical in KINDS.items()}
 _USAGE = frozenset(
     [
@@ -56,6 +58,8 @@ def usage(found: usage_pb2.Usage) -> dict[str, Any]:
 
 def stop(finish: chat_pb2.FinishReason.ValueType, word: str, *, called: bool, refused: bool) -> str:
     """The stop reason. Agents go on where it is tool_use, whatever else the vendor called it."""
+    if word in _OWN:
+        return word
     if finish in (chat_pb2.FINISH_REASON_STOP, chat_pb2.FINISH_REASON_UNSPECIFIED):
         return "tool_use" if called else "refusal" if refused else "end_turn"
     return STOP_REASONS.get(finish, word or "end_turn")

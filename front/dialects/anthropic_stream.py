@@ -166,10 +166,14 @@ class StreamRenderer:
             return self._thought(part, carry.said(begun.thinking)) if carry.said(begun.thinking) else b""
         if kind == "tool_call":
             return self._call(part)
-        out = b""
-        for made in anthropic_render.blocks(begun):
-            out += self._whole(part, made)
-        return out
+        if kind == "opaque" and begun.opaque.dialect == FORM:
+            # It may grow in its own way.
+            return self._block(part, orjson.loads(begun.opaque.json))
+        return self._all(part)
+
+    def _all(self, part: _Part) -> bytes:
+        """The blocks of a part that is told whole."""
+        return b"".join(self._whole(part, made) for made in anthropic_render.blocks(part.begun))
 
     def _block(self, part: _Part, made: dict[str, Any]) -> bytes:
         part.block = self._blocks
@@ -309,10 +313,7 @@ class StreamRenderer:
             del found.summary[:]
             found.summary.extend("x" * length for length in part.summaries)
         if part.block < 0 and found.encrypted:
-            out = b""
-            for made in anthropic_render.blocks(part.begun):
-                out += self._whole(part, made)
-            return out
+            return self._all(part)
         signed = anthropic_render.signature(found)
         if not signed:
             return b""

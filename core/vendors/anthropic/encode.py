@@ -48,8 +48,9 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     # Caches are prefixes of tools, system, messages, in this order: so are the marks counted.
     tools = _tools(request, blocks, known, dropped)
     turns = Turns(blocks, known.system_inside, dropped)
+
+    _output(request, call, body, turns, known, dropped)
     turns.add(request.messages)
-    _output(request, body, turns, known, dropped)
     if turns.system:
         body["system"] = turns.system
     body["messages"] = turns.messages
@@ -190,7 +191,7 @@ def _sampling(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list
 
 
 def _output(
-    request: chat_pb2.ChatRequest, body: dict[str, Any], turns: Turns, known: Facts, dropped: list[str]
+    request: chat_pb2.ChatRequest, call: Call, body: dict[str, Any], turns: Turns, known: Facts, dropped: list[str]
 ) -> None:
     """Structured output: the form's own where the model has it, else asked for in words."""
     output = request.output
@@ -198,14 +199,15 @@ def _output(
     if kind == "json_schema":
         schema = output.json_schema.schema_json or b"{}"
         if known.structured and schema != b"{}":
-            body["output_config"] = {"format": {"type": "json_schema", "schema": closed(schema, dropped)}}
+            made = raw(schema, "output") if call.native and call.native.form == DIALECT else closed(schema, dropped)
+            body["output_config"] = {"format": {"type": "json_schema", "schema": made}}
         else:
             dropped.append("output.json_schema")
-            turns.system.append({"type": "text", "text": JSON_SCHEMA + schema.decode("utf-8", "replace")})
+            turns.instruct(JSON_SCHEMA + schema.decode("utf-8", "replace"))
         dropped += [f"output.json_schema.{name}" for name in ("description",) if getattr(output.json_schema, name)]
     elif kind == "json_object":
         dropped.append("output.json_object")
-        turns.system.append({"type": "text", "text": JSON_ONLY})
+        turns.instruct(JSON_ONLY)
     elif kind == "grammar":
         dropped.append("output.grammar")
     if output.verbosity:

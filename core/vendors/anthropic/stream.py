@@ -35,7 +35,7 @@ class _Block:
     held: bool
     told: list[str] = field(default_factory=list)
     given: str = ""
-    """A tool's whole input, where the vendor put it into the beginning instead of pieces."""
+    """A tool's whole input, where the vendor put it into the beginning instead of pieces; {} where it has none."""
 
 
 class AnthropicDecoder:
@@ -143,7 +143,7 @@ class AnthropicDecoder:
         part = decode.block(begun)
         said = ""
         if kind == "tool_use":
-            block.given = part.tool_call.arguments if begun.get("input") else ""
+            block.given = part.tool_call.arguments
             part.tool_call.arguments = ""
         elif kind in ("text", "thinking"):
             said = getattr(part, kind).text
@@ -171,8 +171,9 @@ class AnthropicDecoder:
         elif kind == "signature_delta":
             out.append(_delta(block, signature=text(delta.get("signature")).encode()))
         elif kind == "input_json_delta":
-            block.given = ""
-            out.append(_delta(block, arguments=text(delta.get("partial_json"))))
+            if piece := text(delta.get("partial_json")):
+                block.given = ""
+                out.append(_delta(block, arguments=piece))
         elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
             out.append(_delta(block, citation=decode.citation(delta["citation"])))
         else:

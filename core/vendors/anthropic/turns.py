@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.v1 import chat_pb2
 
+from core.vendors.anthropic.decode import DIALECT
 from core.vendors.anthropic.encode_parts import Blocks, extend, plain
 
 _INSTRUCTIONS = (chat_pb2.ROLE_SYSTEM, chat_pb2.ROLE_DEVELOPER)
@@ -24,8 +25,12 @@ class Turns:
         self._inside = inside
         self._dropped = dropped
         self._waiting: list[dict[str, Any]] = []
-        self.system: list[dict[str, Any]] = []
+        self.system: Any = []
         self.messages: list[dict[str, Any]] = []
+
+    def instruct(self, text: str) -> None:
+        """An instruction of the gateway's own; before the messages are added."""
+        self.system.append({"type": "text", "text": text})
 
     def add(self, messages: Iterable[chat_pb2.Message]) -> None:
         """All messages of a request, in order."""
@@ -46,13 +51,16 @@ class Turns:
             # Instructions alone are no conversation: they are what the user says.
             self.messages.append({"role": "user", "content": self.system})
             self.system = []
+        if len(self.system) == 1 and plain(self.system[0]):
+            self.system = self.system[0]["text"]
         for turn in self.messages:
             turn["content"] = _ordered(turn["content"]) if turn["role"] == "user" else turn["content"]
             if len(turn["content"]) == 1 and plain(turn["content"][0]):
                 turn["content"] = turn["content"][0]["text"]
 
     def _instructions(self, message: chat_pb2.Message) -> list[dict[str, Any]]:
-        texts = [part for part in message.parts if part.HasField("text")]
+        # An opaque block of the form's own is one that no other vendor is to be told.
+        texts = [part for part in message.parts if part.HasField("text") or part.opaque.dialect == DIALECT]
         if len(texts) < len(message.parts):
             self._dropped.append("messages.system.media")
         return self._blocks.blocks(texts)

@@ -167,6 +167,9 @@ class Messages:
             made = {"type": "text", "text": part.text.text}
         elif kind == "refusal":
             made = {"type": "refusal", "refusal": part.refusal.text}
+        elif kind == "image" and part.image.media.WhichOneof("source") == "file_id":
+            self._dropped.append("parts.image.file_id")
+            return []
         elif kind == "image":
             made = self._image(part.image)
         elif kind == "audio":
@@ -188,8 +191,6 @@ class Messages:
         return [extended(made, part)]
 
     def _image(self, image: parts_pb2.ImagePart) -> dict[str, Any]:
-        if image.media.WhichOneof("source") == "file_id":
-            self._dropped.append("parts.image.file_id")
         address = address_of(image.media, "image/png", self._call)
         if self._row.plain_image_url:
             return {"type": "image_url", "image_url": address}
