@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import common_pb2, parts_pb2
 
-from front.dialects import carry
+from front.dialects import call_ids, carry
 from front.dialects.openai_parts import media
 from front.dialects.strict import take
 from front.errors import bad
@@ -77,7 +77,8 @@ class Blocks:
                 continue
             made = add()
             self.block(made, item, at)
-            made.thought_signature, signature = signature, b""
+            if signature:
+                made.thought_signature, signature = signature, b""
 
     def block(self, part: parts_pb2.Part, item: dict[str, Any], path: str) -> None:
         """One block. Unknown kinds travel whole. Consumes item. Raises FrontError 400."""
@@ -181,6 +182,7 @@ class Blocks:
             setattr(call, name, take(item, name, str, path + ".") or "")
             if not getattr(call, name):
                 raise bad(f"{path}.{name} is required.", f"{path}.{name}")
+        call.id, part.thought_signature = call_ids.split(call.id)
         call.arguments = orjson.dumps(take(item, "input", dict, path + ".") or {}).decode()
         call.namespace = take(item, "toolset_name", str, path + ".") or ""
         if isinstance(item.get("caller"), dict):
@@ -189,7 +191,7 @@ class Blocks:
 
     def _tool_result(self, part: parts_pb2.Part, item: dict[str, Any], path: str) -> bool:
         result = part.tool_result
-        result.call_id = take(item, "tool_use_id", str, path + ".") or ""
+        result.call_id, _ = call_ids.split(take(item, "tool_use_id", str, path + ".") or "")
         if not result.call_id:
             raise bad(f"{path}.tool_use_id is required.", f"{path}.tool_use_id")
         content = item.pop("content", None)

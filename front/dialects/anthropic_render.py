@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2, parts_pb2, usage_pb2
 
-from front.dialects import carry
+from front.dialects import call_ids, carry
 from front.dialects.anthropic_parts import FORM, KINDS, RESULT, SIGNER
 
 STOP_REASONS = {
@@ -106,8 +106,8 @@ def blocks(part: parts_pb2.Part) -> list[dict[str, Any]]:
         return []
     told = unknown(part.extensions)
     made.update({name: value for name, value in told.items() if name not in made})
-    if part.thought_signature:
-        return [{"type": "redacted_thinking", "data": carry.part_signature(part.thought_signature)}, made]
+    if part.thought_signature and kind != "tool_call":
+        return [{"type": "redacted_thinking", "data": carry.text_signature(part.thought_signature)}, made]
     return [made]
 
 
@@ -140,7 +140,8 @@ def _thinking(part: parts_pb2.Part) -> dict[str, Any] | None:
 
 def _tool_call(part: parts_pb2.Part) -> dict[str, Any]:
     call = part.tool_call
-    made = {"type": "tool_use", "id": call.id, "name": call.name, "input": tool_input(call.arguments, call.free_form)}
+    made: dict[str, Any] = {"type": "tool_use", "id": call_ids.join(call.id, part.thought_signature)}
+    made.update(name=call.name, input=tool_input(call.arguments, call.free_form))
     if call.caller_json:
         made["caller"] = orjson.loads(call.caller_json)
     if call.namespace:

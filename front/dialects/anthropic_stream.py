@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 
-from front.dialects import anthropic_errors, anthropic_render, carry
+from front.dialects import anthropic_errors, anthropic_render, call_ids, carry
 from front.dialects.anthropic_parts import FORM, SIGNER
 from front.errors import FrontError
 
@@ -31,8 +31,8 @@ class _Part:
     """What came while another block was open."""
     shown: bool = False
     ended: bool = False
-    summaries: list[int] = field(default_factory=list)
-    """Characters of each piece of a summary."""
+    summaries: list[str] = field(default_factory=list)
+    """The pieces of a summary."""
 
 
 class StreamRenderer:
@@ -192,7 +192,7 @@ class StreamRenderer:
         signed = part.begun.thought_signature
         if not signed:
             return b""
-        made = {"type": "redacted_thinking", "data": carry.part_signature(signed)}
+        made = {"type": "redacted_thinking", "data": carry.text_signature(signed)}
         return self._block(part, made) + self._shut(part)
 
     def _whole(self, part: _Part, made: dict[str, Any]) -> bytes:
@@ -218,12 +218,13 @@ class StreamRenderer:
 
     def _call(self, part: _Part) -> bytes:
         call = part.begun.tool_call
-        made: dict[str, Any] = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
+        call_id = call_ids.join(call.id, part.begun.thought_signature)
+        made: dict[str, Any] = {"type": "tool_use", "id": call_id, "name": call.name, "input": {}}
         if call.caller_json:
             made["caller"] = orjson.loads(call.caller_json)
         if call.namespace:
             made["toolset_name"] = call.namespace
-        out = self._carried(part) + self._block(part, {**made, **anthropic_render.unknown(part.begun.extensions)})
+        out = self._block(part, {**made, **anthropic_render.unknown(part.begun.extensions)})
         if call.free_form:
             said = orjson.dumps(call.arguments).decode()[1:-1]
             return out + self._delta(part, type="input_json_delta", partial_json='{"input":"' + said)
@@ -249,8 +250,10 @@ class StreamRenderer:
         if kind in ("thinking", "summary"):
             said = getattr(delta, kind)
             if kind == "summary":
-                part.summaries.extend([0] * (delta.summary_index + 1 - len(part.summaries)))
-                part.summaries[delta.summary_index] += len(said)
+                part.summaries.extend([""] * (delta.summary_index + 1 - len(part.summaries)))
+                if part.summaries[delta.summary_index] == "" and delta.summary_index:
+                    said = "\n" + said
+                part.summaries[delta.summary_index] += delta.summary
             return self._thought(part, said) if said else b""
         if kind == "signature":
             if part.begun.thinking.signed_by == SIGNER:
@@ -311,7 +314,7 @@ class StreamRenderer:
         found = part.begun.thinking
         if part.summaries:
             del found.summary[:]
-            found.summary.extend("x" * length for length in part.summaries)
+            found.summary.extend(part.summaries)
         if part.block < 0 and found.encrypted:
             return self._all(part)
         signed = anthropic_render.signature(found)

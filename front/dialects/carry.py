@@ -1,92 +1,73 @@
-"""What a client's dialect cannot hold, carried in a text that it sends back as it came.
+"""What a client's dialect cannot hold, carried in a text that it sends back as it came: a canonical part after a mark.
 
-Anthropic's dialect has one place for opaque text: a thinking block's signature, or a redacted block's data. What
-another vendor signed or encrypted travels there and becomes itself again when the client's next turn brings it
-back. Vendors of Anthropic's form are never shown such a text (core/vendors/anthropic/signature.py).
+Anthropic's dialect has such a place in a thinking block's signature and in a redacted block's data, OpenAI's
+Responses in a reasoning item's encrypted_content. What another vendor signed or encrypted travels there and becomes
+itself again when the client's next turn brings it back: nothing is kept here, and the turn may reach any worker.
+Vendors that read those forms themselves are never shown such a text (core/vendors/anthropic/signature.py,
+core/vendors/responses/names.py have the same mark).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
 
-import orjson
+from google.protobuf.message import DecodeError
 from isthmus.v1 import parts_pb2
 
-PREFIX = "isthmus."
+CARRIED = "isthmus.v1."
 
 
-def _seal(content: dict[str, Any]) -> str:
-    return PREFIX + base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
+def carry(part: parts_pb2.Part) -> str:
+    """The part as a text."""
+    return CARRIED + base64.urlsafe_b64encode(part.SerializeToString(deterministic=True)).decode()
 
 
-def _open(text: str) -> dict[str, Any]:
-    """What the text carries; empty where it carries nothing."""
-    if not text.startswith(PREFIX):
-        return {}
-    packed = text.removeprefix(PREFIX)
+def carried(text: str) -> parts_pb2.Part | None:
+    """The part in a text; None where there is none, or it is cut or was changed."""
+    if not text.startswith(CARRIED):
+        return None
     try:
-        content = orjson.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
-    except (binascii.Error, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bytes(text: Any) -> bytes:
-    try:
-        return base64.b64decode(text) if isinstance(text, str) else b""
-    except binascii.Error:
-        return b""
+        return parts_pb2.Part.FromString(base64.urlsafe_b64decode(text.removeprefix(CARRIED)))
+    except (binascii.Error, ValueError, DecodeError):
+        return None
 
 
 def thinking(found: parts_pb2.ThinkingPart) -> str:
-    """What another vendor added to its thoughts, as one text; empty where it added nothing."""
+    """What thoughts have beside their words, as a text; empty where they have nothing."""
     if not found.signature and not found.encrypted and not found.id:
         return ""
-    told = {
-        "by": found.signed_by,
-        "signature": _text(found.signature),
-        "encrypted": _text(found.encrypted),
-        "id": found.id,
-        "summary": [len(piece) for piece in found.summary],
-    }
-    return _seal({name: value for name, value in told.items() if value})
+    part = parts_pb2.Part()
+    part.thinking.CopyFrom(found)
+    part.thinking.text = ""
+    return carry(part)
 
 
 def said(found: parts_pb2.ThinkingPart) -> str:
-    """The words of thoughts: their text, else their summary, whose pieces thinking() tells apart."""
-    return found.text or "".join(found.summary)
+    """The words of thoughts: their text, else their summary."""
+    return found.text or "\n".join(found.summary)
 
 
 def restore(target: parts_pb2.ThinkingPart, text: str) -> bool:
-    """Puts what a carried text holds back into the thoughts, whose words are there; whether it held anything."""
-    content = _open(text)
-    if not content or "part" in content:
+    """Puts what a carried text holds into thoughts whose words are there; whether it held any."""
+    part = carried(text)
+    if part is None or not part.HasField("thinking"):
         return False
-    target.signed_by = str(content.get("by") or "")
-    target.signature = _bytes(content.get("signature"))
-    target.encrypted = _bytes(content.get("encrypted"))
-    target.id = str(content.get("id") or "")
-    lengths = content.get("summary")
-    if isinstance(lengths, list) and all(isinstance(length, int) for length in lengths) and lengths:
-        words, at = target.text, 0
-        for length in lengths:
-            target.summary.append(words[at : at + length])
-            at += length
-        target.text = ""
+    words = target.text
+    target.CopyFrom(part.thinking)
+    if not target.summary:
+        target.text = words
     return True
 
 
-def part_signature(signature: bytes) -> str:
-    """The signature of the part that follows (Gemini signs calls and texts, too)."""
-    return _seal({"part": _text(signature)})
+def text_signature(signature: bytes) -> str:
+    """The signature of the text that follows; what signs calls travels in their ids (call_ids.py)."""
+    part = parts_pb2.Part(thought_signature=signature)
+    part.text.SetInParent()
+    return carry(part)
 
 
 def signature_of_next(text: str) -> bytes:
     """The signature that a carried text holds for the part after it; empty: it holds none."""
-    return _bytes(_open(text).get("part"))
+    part = carried(text)
+    return part.thought_signature if part is not None else b""

@@ -10,28 +10,14 @@ itself (core/vendors/responses/names.py has the same mark).
 
 from __future__ import annotations
 
-import base64
-import binascii
-
-from google.protobuf.message import DecodeError
 from isthmus.v1 import parts_pb2
 
-CARRIED = "isthmus.v1."
+from front.dialects.carry import CARRIED, carried, carry
+
+__all__ = ["CARRIED", "SIGNER", "carried", "carry", "of_signature", "of_thinking"]
+
 SIGNER = "openai"
 """Whose encrypted_content stands there as it came."""
-
-
-def carry(part: parts_pb2.Part) -> str:
-    """The part as encrypted_content."""
-    return CARRIED + base64.urlsafe_b64encode(part.SerializeToString(deterministic=True)).decode()
-
-
-def carried(content: str) -> parts_pb2.Part | None:
-    """The part in encrypted_content; None where it is cut or was changed."""
-    try:
-        return parts_pb2.Part.FromString(base64.urlsafe_b64decode(content.removeprefix(CARRIED)))
-    except (binascii.Error, ValueError, DecodeError):
-        return None
 
 
 def of_thinking(part: parts_pb2.Part) -> str:

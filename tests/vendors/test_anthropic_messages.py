@@ -353,23 +353,30 @@ def test_summaries_and_encrypted_items_come_back_whole(summary: list[str], encry
 
 
 @given(st.binary(min_size=1, max_size=30))
-def test_geminis_signature_of_a_call_comes_back_on_the_call(signature: bytes) -> None:
-    made = parts_pb2.ToolCall(id="c1", name="f", arguments="{}")
-    part = parts_pb2.Part(tool_call=made, thought_signature=signature)
-    blocks = anthropic_render.blocks(part)
-    assert [block["type"] for block in blocks] == ["redacted_thinking", "tool_use"]
+def test_geminis_signatures_come_back_on_the_call_and_on_the_text(signature: bytes) -> None:
+    parts = [
+        parts_pb2.Part(text=parts_pb2.TextPart(text="So"), thought_signature=signature),
+        parts_pb2.Part(tool_call=parts_pb2.ToolCall(id="c1", name="f", arguments="{}"), thought_signature=signature),
+    ]
+    blocks = [block for part in parts for block in anthropic_render.blocks(part)]
+    assert [block["type"] for block in blocks] == ["redacted_thinking", "text", "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": blocks[2]["id"], "content": "x"}
     back = chat_pb2.Message()
-    Blocks(b"").content(back.parts.add, blocks, "x")
-    assert list(back.parts) == [part]
+    Blocks(b"").content(back.parts.add, [*orjson.loads(orjson.dumps(blocks)), dict(result)], "x")
+    assert list(back.parts)[:-1] == parts
+    assert back.parts[-1].tool_result.call_id == "c1"
     # Where Anthropic goes on instead, it is not shown.
-    chat = chat_pb2.ChatRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, parts=back.parts)])
+    chat = chat_pb2.ChatRequest(messages=[chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, parts=parts)])
     wire = CLAUDE.encode(chat, call())
-    assert carry.PREFIX.encode() not in wire.body
+    assert carry.CARRIED.encode() not in wire.body
     assert "parts.thought_signature" in wire.dropped
-    body = {"model": "m", "max_tokens": 1, "messages": [{"role": "assistant", "content": blocks}]}
+    turns = [{"role": "assistant", "content": blocks}, {"role": "user", "content": [result]}]
+    body = {"model": "m", "max_tokens": 1, "messages": turns}
     spliced = CLAUDE.splice(common_pb2.Native(form=FORM, body=orjson.dumps(body)), call())
-    assert carry.PREFIX.encode() not in spliced.body
+    assert carry.CARRIED.encode() not in spliced.body
     assert spliced.dropped == ("parts.thinking",)
+    said = orjson.loads(spliced.body)["messages"]
+    assert said[0]["content"][1]["id"] == said[1]["content"][0]["tool_use_id"] == "c1"
 
 
 @given(st.lists(st.tuples(words, st.booleans()), min_size=1, max_size=4))

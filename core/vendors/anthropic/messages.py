@@ -17,7 +17,7 @@ from core.vendors.anthropic.relay import AnthropicRelay
 from core.vendors.anthropic.signature import SIGNERS, without_unsound
 from core.vendors.anthropic.stream import AnthropicDecoder
 from core.vendors.interface import BadAnswer, Call, ChatDecoder, VendorRefusal, VendorRequest
-from core.vendors.shared import refusal, scan
+from core.vendors.shared import carry, refusal, scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
@@ -53,6 +53,8 @@ class AnthropicMessages:
         def rule(names: list[str], look: Look) -> Changes:
             return rules.changes(call, names, look)
 
+        if native:
+            body = carry.stripped(body)
         if native and not call.channel.setting.get("pass_through_body_enabled"):
             messages = next((member for member in scan.members(body) if member.name == "messages"), None)
             cleaned = without_unsound(body, messages, self._row.owner in SIGNERS)

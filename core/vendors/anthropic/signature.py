@@ -9,7 +9,7 @@ import orjson
 
 from core.vendors.shared.scan import Member
 
-CARRIED = "isthmus."
+CARRIED = "isthmus.v1."
 """How signatures begin that are another vendor's, carried by an Anthropic client (front/dialects/carry.py)."""
 SIGNERS = frozenset(["anthropic", "sandbox"])
 """Owners that look at signatures. Other vendors of the form sign as they like."""
