@@ -12,7 +12,7 @@ from core.pipeline.admit import check_words
 from core.pipeline.attempt import broken, open_attempt, read_whole
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.relay import MODEL_NAME_LIMIT, Relay
-from core.pricing.count import chat_tokens
+from core.pricing.prompt import prompt_tokens
 from core.routing.choose import Candidate, make_plan
 from core.vendors.interface import BadAnswer, ChatForm, TokenCounter, Vendor
 from core.vendors.registry import vendor
@@ -80,7 +80,7 @@ async def count(
             plan.failed(candidate)
             continue
         return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_VENDOR)
-    tokens = chat_tokens(envelope.model, task.canonical)
+    tokens = prompt_tokens(task.canonical, envelope.model)
     return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_COUNTED)
 
 

@@ -18,7 +18,7 @@ from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_erro
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.relay import Relay
 from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
-from core.pricing.count import Delivered, chat_tokens
+from core.pricing.count import Delivered
 from core.routing.choose import Candidate, Plan
 from core.upstream.interface import UpstreamFailure
 from core.vendors.interface import BadAnswer
@@ -73,10 +73,10 @@ class _Native:
 class _Canonical:
     """The client speaks another form: bytes in, events out."""
 
-    def __init__(self, opened: Opened, model: str, chat: chat_pb2.ChatRequest) -> None:
+    def __init__(self, opened: Opened, exchange: Exchange) -> None:
         self._decoder = opened.form.decoder(opened.call)
-        self._delivered = Delivered(model)
-        self._counts = (model, chat) if chat.stream_options.count_input else None
+        self._delivered = Delivered(exchange.envelope.model)
+        self._exchange = exchange
         self.fault: common_pb2.Fault | None = None
 
     def _message(self, events: list[chat_pb2.ChatEvent]) -> Message | None:
@@ -88,9 +88,14 @@ class _Canonical:
                     self._delivered.add(getattr(event.delta, delta))
             elif kind == "fault":
                 self.fault = event.fault
-            elif kind == "started" and self._counts is not None and not event.started.usage.input_tokens:
-                event.started.usage.CopyFrom(counted(chat_tokens(*self._counts), 0))
+            elif kind == "started" and not event.started.usage.input_tokens:
+                self._count_input(event.started)
         return Message(events=events) if events else None
+
+    def _count_input(self, started: chat_pb2.StreamStarted) -> None:
+        """Tells the input's tokens where the client wants to know them at once and the vendor says nothing yet."""
+        if self._exchange.task.canonical.stream_options.count_input:
+            started.usage.CopyFrom(counted(self._exchange.counted_prompt(), 0))
 
     def feed(self, chunk: bytes) -> Message | None:
         return self._message(self._decoder.feed(chunk))
@@ -169,9 +174,7 @@ async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
     kind = opened.answer.headers.get("content-type", "")
     if "html" in kind or ("application/json" in kind and not getattr(opened.form, "json_streams", False)):
         await _not_a_stream(opened)
-    source: _Native | _Canonical = (
-        _Native(opened) if opened.native else _Canonical(opened, exchange.envelope.model, exchange.task.canonical)
-    )
+    source: _Native | _Canonical = _Native(opened) if opened.native else _Canonical(opened, exchange)
     chunks = opened.answer.chunks()
     received = 0
     try:
@@ -287,23 +290,24 @@ def _settle(
 ) -> billing_pb2.Receipt:
     """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
     usage = source.usage
+    told = usage.input_tokens if usage is not None else 0
     if usage is None or ending != billing_pb2.ENDING_COMPLETE:
-        usage = _so_far(exchange, usage, delivered)
+        usage = _so_far(usage, told or exchange.counted_prompt(), delivered)
     return settle(exchange, relay.ledger, usage, ending)
 
 
-def _so_far(exchange: Exchange, told: usage_pb2.Usage | None, delivered: int) -> usage_pb2.Usage:
+def _so_far(told: usage_pb2.Usage | None, prompt: int, delivered: int) -> usage_pb2.Usage:
     """What a stream that goes on, or was cut, has used: what the vendor told, and at least what was delivered.
 
-    Anthropic tells the input, cache reads and writes included, before the first word.
+    Anthropic tells the input, cache reads and writes included, before the first word. prompt: where it is not told.
     """
     if told is None:
-        return counted(exchange.counted_prompt(), delivered)
+        return counted(prompt, delivered)
     if told.output_tokens >= delivered and told.input_tokens:
         return told
     usage = usage_pb2.Usage()
     usage.CopyFrom(told)
-    usage.input_tokens = told.input_tokens or exchange.counted_prompt()
+    usage.input_tokens = told.input_tokens or prompt
     usage.output_tokens = max(told.output_tokens, delivered)
     usage.source = usage_pb2.USAGE_SOURCE_COUNTED
     return usage
@@ -318,7 +322,7 @@ async def _watch(relay: Relay, exchange: Exchange, source: Any, delivered: int) 
     if delivered < exchange.check_at and not due:
         return
     exchange.check_at = delivered + CHECK_TOKENS
-    usage = _so_far(exchange, source.usage, delivered)
+    usage = _so_far(source.usage, exchange.prompt_tokens, delivered)
     ahead = counted(usage.input_tokens, delivered + CHECK_TOKENS)
     needed = bill_of(exchange, ahead).quota
     if needed > exchange.hold.units:

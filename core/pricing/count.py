@@ -8,9 +8,6 @@ does not depend on how the text was split.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-
-from isthmus.v1 import chat_pb2, parts_pb2
 
 LETTERS_PER_TOKEN = 6
 """A word of up to six letters is one token; longer ones are cut."""
@@ -76,72 +73,3 @@ def text_tokens(model: str, text: str) -> int:
     counter = Delivered(model)
     counter.add(text)
     return counter.tokens()
-
-
-PER_CHAT, PER_MESSAGE, PER_NAME, PER_TOOL = 3, 3, 3, 8
-"""Tokens around what is said (OpenAI's figures for chat)."""
-MEDIA_TOKENS = {"image": 520, "audio": 256, "video": 8192, "file": 4096}
-"""Tokens of a medium whose size in tokens nobody tells."""
-
-
-def chat_tokens(model: str, chat: chat_pb2.ChatRequest) -> int:
-    """Input tokens of a turn: what is said, what surrounds it, and fixed figures for media."""
-    counter = _Input(model)
-    for message in chat.messages:
-        counter.fixed += PER_MESSAGE + (PER_NAME if message.name else 0)
-        counter.text.add(message.name)
-        counter.parts(message.parts)
-    for tool in chat.tools:
-        counter.fixed += PER_TOOL
-        kind = tool.WhichOneof("kind")
-        if kind == "server":
-            counter.json(tool.server.json)
-        elif kind is not None:
-            named = getattr(tool, kind)
-            counter.text.add(f"{named.name} {named.description} ")
-            counter.json(tool.function.parameters_json)
-    if chat.output.HasField("json_schema"):
-        counter.json(chat.output.json_schema.schema_json)
-    return counter.fixed + counter.text.tokens() + PER_CHAT
-
-
-class _Input:
-    """Counts the parts of a turn."""
-
-    def __init__(self, model: str) -> None:
-        self.text = Delivered(model)
-        self.fixed = 0
-
-    def json(self, told: bytes) -> None:
-        """JSON, as the text it is."""
-        self.text.add(told.decode("utf-8", "replace") + " ")
-
-    def parts(self, parts: Iterable[parts_pb2.Part]) -> None:
-        """Parts, and the parts inside of them."""
-        for part in parts:
-            self._part(part, part.WhichOneof("kind") or "")
-
-    def _part(self, part: parts_pb2.Part, kind: str) -> None:
-        if kind in ("text", "refusal"):
-            self.text.add(getattr(part, kind).text + " ")
-        elif kind == "thinking":
-            self.text.add(part.thinking.text + " ".join(part.thinking.summary))
-        elif kind == "tool_call":
-            self.text.add(f"{part.tool_call.name} {part.tool_call.arguments} ")
-        elif kind == "tool_result":
-            self.parts(part.tool_result.content)
-            self.json(part.tool_result.json)
-        elif kind == "search_result":
-            self.text.add(f"{part.search_result.title} {part.search_result.source} ")
-            self.parts(part.search_result.content)
-        elif kind == "file" and (part.file.content or part.file.media.text):
-            self.text.add(part.file.media.text)
-            self.parts(part.file.content)
-        elif kind == "server_tool_call":
-            self.json(part.server_tool_call.input_json)
-        elif kind == "server_tool_result":
-            self.json(part.server_tool_result.output_json)
-        elif kind == "opaque":
-            self.json(part.opaque.json)
-        else:
-            self.fixed += MEDIA_TOKENS.get(kind, 0)

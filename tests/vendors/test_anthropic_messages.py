@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
 
-from core.pricing.count import chat_tokens
+from core.pricing.prompt import prompt_tokens
 from core.state.types import Channel
 from core.vendors.anthropic.models import ALL_EFFORTS, facts, nearest
 from core.vendors.anthropic.signature import sound
@@ -444,6 +444,6 @@ def test_the_nearest_effort() -> None:
 @settings(max_examples=30)
 def test_counts_grow_with_what_is_said(body: dict[str, Any]) -> None:
     chat, _ = parsed(body)
-    before = chat_tokens("m", chat)
+    before = prompt_tokens(chat, "m")
     chat.messages.add(role=chat_pb2.ROLE_USER).parts.add().text.text = "One more word"
-    assert chat_tokens("m", chat) >= before + 3
+    assert prompt_tokens(chat, "m") >= before + 3
