@@ -31,6 +31,10 @@ from core.settings import CoreSettings
 logger = logging.getLogger("isthmus.ledger")
 
 
+ANSWER = 20
+"""How many times the patience a request waits for the database's own answer: a slow one is no empty purse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """Times in seconds, money in units, sizes in bytes. The defaults are the design's; tests shorten them."""
@@ -165,10 +169,14 @@ class WorkerLedger:
             want = Want(asked, units, asyncio.get_running_loop().create_future())
             self._wants.append(want)
             self._wake.set()
+            asked_at = self._clock()
             try:
-                await asyncio.wait_for(want.answered, left)
+                await asyncio.wait_for(want.answered, left if self._trouble else self._tuning.patience * ANSWER)
             except TimeoutError:
-                continue
+                # What the purse holds is not known: that is no lack of money.
+                raise Overloaded("The database does not answer; try again later.", retry_after_ms=1000) from None
+            # Patience is for others' settlements alone.
+            deadline += self._clock() - asked_at
             if self.pools.take(hold, units, self._clock()):
                 return
             if first and self.pools.free(first[0]) < units and choice + 1 < len(draws.first_of):

@@ -9,7 +9,7 @@ from isthmus.v1 import billing_pb2
 from core.errors import InsufficientQuota
 from core.ledger import purses
 from core.ledger.interface import Draws
-from core.ledger.ledger import open_ledger
+from core.ledger.ledger import Tuning, open_ledger
 from core.settings import CoreSettings
 from core.store.database import Database
 
@@ -86,3 +86,24 @@ async def test_many_ledgers_never_overdraw(house):
     found = await db.read(purses.read, db, purse)
     assert found.settled == served * 10 == 500
     assert found.available == found.leased == 0
+
+
+async def test_a_slow_database_is_no_empty_purse(house, monkeypatch):
+    """The lease comes after more than the patience for others' settlements: the request is served all the same."""
+    db, settings = house
+    purse = await purse_of(db, 1000)
+    ledger = await open_ledger(db, settings, tuning=Tuning(patience=0.1))
+    write = db.write
+
+    async def slow(*args):
+        await asyncio.sleep(0.4)
+        return await write(*args)
+
+    monkeypatch.setattr(db, "write", slow)
+    hold = await ledger.reserve("r1", Draws((), (purse,)), 100)
+    assert hold.units == 100
+    ledger.release(hold)
+    with pytest.raises(InsufficientQuota):
+        await ledger.reserve("r2", Draws((), (purse,)), 5000)
+    monkeypatch.undo()
+    await ledger.close()
