@@ -38,6 +38,9 @@ RESTART_FIRST = 0.1
 RESTART_MOST = 3.0
 """Pause before a worker is started again; doubles while it dies before it was ready."""
 POLL_SECONDS = 0.1
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(256 << 10), "MALLOC_TRIM_THRESHOLD_": str(1 << 20)}
+"""glibc would raise its threshold with the first large body that is freed, take the next ones from the heap and keep
+them there: after inputs of 2 MB a worker stayed at 162 MB instead of 87."""
 
 
 class StartFailed(Exception):
@@ -214,7 +217,12 @@ class Supervisor:
     def _spawn(self, slot: int) -> None:
         reader, writer = os.pipe()
         fds = [writer] + ([self.socket.fileno(), self.limits] if self.socket is not None else [])
-        process = subprocess.Popen([sys.executable, "-m", "front.command.worker"], stdin=subprocess.PIPE, pass_fds=fds)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "front.command.worker"],
+            stdin=subprocess.PIPE,
+            pass_fds=fds,
+            env={**ALLOCATOR, **os.environ},
+        )
         os.close(writer)
         os.set_blocking(reader, False)
         message = {
