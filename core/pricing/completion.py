@@ -48,6 +48,9 @@ def completion_rule(name: str) -> tuple[Decimal, bool] | None:
         return _EXACT[name], True
     if name.startswith("gemini-2.5-flash-preview") and name.endswith("-nothinking"):
         return Decimal(4), False
+    if name.startswith("claude-"):
+        # Every Claude since the third costs five times as much out as in; an operator may still say otherwise.
+        return Decimal(5), False
     for prefix, ratio, locked in _PREFIXES:
         if name.startswith(prefix):
             return ratio, locked

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -24,9 +25,12 @@ from typing import Any
 from isthmus.client import Client
 from isthmus.v1 import billing_pb2
 
-MODEL = "gpt-4o-mini"
-CHANNEL_TYPE_SANDBOX = 1000
+from front.command.demo_asks import ASKS, CHANNELS, GEMINI, QUESTION, Question, curl
+
 START_SECONDS = 30.0
+WIDTH, INDENT = 80, 12
+"""Columns of the page, and of the names at its left."""
+UNITS_PER_USD = 500_000
 
 
 class DemoFailed(Exception):
@@ -55,10 +59,14 @@ class Site:
         cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
 
-    def call(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[dict[str, str], bytes]:
+    def call(
+        self, method: str, path: str, body: Any = None, key: str = "", question: Question | None = None
+    ) -> tuple[dict[str, str], bytes]:
         """One HTTP exchange: response headers and body. Raises DemoFailed on an error status."""
-        headers = {"Content-Type": "application/json"}
-        if key:
+        headers = {"Content-Type": "application/json", **dict(question.headers if question else ())}
+        if question is not None and question.key_header != "Authorization":
+            headers[question.key_header] = key
+        elif key:
             headers["Authorization"] = f"Bearer {key}"
         elif self.user_id:
             headers["New-Api-User"] = self.user_id
@@ -117,15 +125,30 @@ def say(text: str = "") -> None:
     print(text, flush=True)  # noqa: T201
 
 
+def rule(title: str) -> None:
+    """A heading."""
+    style = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
+    say(f"\n{style[0]}{title}{style[1]}")
+
+
+def show(name: str, text: str) -> None:
+    """A named text, wrapped to the page."""
+    lines = textwrap.wrap(text, WIDTH - INDENT) or [""]
+    say(f"  {name:<{INDENT - 2}}{lines[0]}")
+    for line in lines[1:]:
+        say(" " * INDENT + line)
+
+
 def show_receipt(receipt: billing_pb2.Receipt) -> None:
     """The receipt, line by line, to the unit."""
-    channels = ", ".join(f"{attempt.channel_name} (#{attempt.channel_id})" for attempt in receipt.attempts)
-    say(f"  receipt   {receipt.request_id}")
-    say(f"            channel {channels}; {receipt.duration_ms} ms")
+    attempt = receipt.attempts[-1]
+    how = "as it came" if attempt.native else "translated"
+    show("vendor", f"{attempt.channel_name} (channel {attempt.channel_id}), {how}, {receipt.duration_ms} ms")
+    show("receipt", receipt.request_id)
     for line in receipt.lines:
-        say(f"            {line.item:<16} {line.quantity:>6} x {line.ratio:<8} = {line.amount}   ({line.source})")
-    say(f"            {receipt.formula}")
-    say(f"            = {receipt.quota} units ({receipt.quota / 500000:.6f} USD)")
+        show("", f"{line.item:<14}{line.quantity:>6} x {line.ratio:<8} = {line.amount:<10} {line.source}")
+    show("", receipt.formula)
+    show("charged", f"{receipt.quota} units ({receipt.quota / UNITS_PER_USD:.6f} USD)")
 
 
 async def receipt_of(client: Client, request_id: str) -> billing_pb2.Receipt:
@@ -160,21 +183,16 @@ def set_up(site: Site, sandbox_port: int, password: str) -> str:
         "/api/user/manage",
         {"id": account["id"], "action": "add_quota", "mode": "add", "value": 5_000_000},
     )
-    site.manage(
-        "POST",
-        "/api/channel/",
-        {
-            "mode": "single",
-            "channel": {
-                "type": CHANNEL_TYPE_SANDBOX,
-                "name": "Sandbox",
-                "key": "sandbox-key",
-                "base_url": f"http://127.0.0.1:{sandbox_port}",
-                "models": f"{MODEL},gpt-4o,text-embedding-3-small",
-                "group": "default",
-            },
-        },
-    )
+    for kind, name, model in CHANNELS:
+        channel = {
+            "type": kind,
+            "name": f"Sandbox as {name}",
+            "key": "sandbox-key",
+            "base_url": f"http://127.0.0.1:{sandbox_port}",
+            "models": model,
+            "group": "default",
+        }
+        site.manage("POST", "/api/channel/", {"mode": "single", "channel": channel})
     site.manage(
         "POST",
         "/api/token/",
@@ -186,29 +204,17 @@ def set_up(site: Site, sandbox_port: int, password: str) -> str:
 
 async def ask(site: Site, grpc_address: str, key: str) -> None:
     """Sends the demo's requests and shows answers and receipts."""
-    question = {"role": "user", "content": "What is an isthmus?"}
     async with Client(grpc_address, key) as client:
-        say("\n1. OpenAI Chat, POST /v1/chat/completions")
-        headers, raw = site.call("POST", "/v1/chat/completions", {"model": MODEL, "messages": [question]}, key=key)
-        say(f"  answer    {json.loads(raw)['choices'][0]['message']['content']}")
-        show_receipt(await receipt_of(client, headers["x-request-id"]))
-
-        say("\n2. OpenAI Chat, streamed")
-        headers, raw = site.call(
-            "POST", "/v1/chat/completions", {"model": MODEL, "messages": [question], "stream": True}, key=key
-        )
-        pieces = [
-            choice["delta"].get("content") or ""
-            for line in raw.decode().splitlines()
-            if line.startswith("data: {")
-            for choice in json.loads(line[6:])["choices"]
-        ]
-        say(f"  answer    {''.join(pieces)}   ({len(pieces)} chunks)")
-        show_receipt(await receipt_of(client, headers["x-request-id"]))
-
-        say(f"\n3. gRPC, isthmus.v1.ChatService/Generate at {grpc_address}")
-        answer = await client.generate(MODEL, "What is an isthmus?")
-        say(f"  answer    {answer.text}")
+        for number, question in enumerate(ASKS, 1):
+            rule(f"{number}. {question.title}")
+            show("request", f"POST {question.path}")
+            headers, raw = site.call("POST", question.path, question.body, key, question)
+            show("answer", question.read(raw))
+            show_receipt(await receipt_of(client, headers["x-request-id"]))
+        rule(f"{len(ASKS) + 1}. gRPC")
+        show("request", f"isthmus.v1.ChatService/Generate at {grpc_address}")
+        answer = await client.generate(GEMINI, QUESTION)
+        show("answer", answer.text)
         show_receipt(answer.receipt)
 
 
@@ -235,16 +241,15 @@ def demo(port: int, once: bool) -> int:
             await_answer(site, "/api/status", gateway)
             key = set_up(site, sandbox_port, password)
             asyncio.run(ask(site, f"127.0.0.1:{grpc_port}", key))
-            say(f"\nGateway   http://127.0.0.1:{port}      gRPC 127.0.0.1:{grpc_port}")
-            say(f"Sign in   root / {password}")
-            say(f"Key       {key}")
-            say(
-                f"Try       curl http://127.0.0.1:{port}/v1/chat/completions -H 'Authorization: Bearer {key}' \\\n"
-                "            -H 'Content-Type: application/json' \\\n"
-                f'            -d \'{{"model":"{MODEL}","messages":[{{"role":"user","content":"Hello"}}]}}\''
-            )
+            rule("Yours to try")
+            show("gateway", f"http://127.0.0.1:{port}")
+            show("gRPC", f"127.0.0.1:{grpc_port}")
+            show("sign in", f"root / {password}")
+            show("key", key)
+            for question in (ASKS[0], ASKS[3], ASKS[5]):
+                say("\n  " + " \\\n  ".join(curl(f"http://127.0.0.1:{port}", key, question)))
             if not once:
-                say("Ctrl-C ends it.")
+                say("\nCtrl-C ends it.")
                 with contextlib.suppress(KeyboardInterrupt):
                     gateway.wait()
     except DemoFailed as error:

@@ -24,6 +24,7 @@ TABLES = PriceTables.parse({})
         ("gpt-5.4-nano", "6.25", True), ("gpt-5.5-pro", "6", True), ("gpt-4.5-preview", "2", True),
         ("gpt-4-turbo-2024-04-09", "3", True), ("gpt-4", "2", False), ("gpt-3.5-turbo", "2", False),
         ("o1-pro", "4", True), ("o3", "4", True), ("chatgpt-4o-latest", "3", True), ("gpt-4-all", "2", False),
+        ("claude-sonnet-5", "5", False), ("claude-opus-5", "5", False),
         ("gpt-4-gizmo-*", "2", False), ("claude-3-5-haiku-20241022", "5", True), ("aws/claude-3-opus", "5", True),
         ("claude-sonnet-4-20250514", "5", True), ("claude-opus-4-8-max", "5", True), ("claude-haiku-4-5", "5", True),
         ("mistral-large", "3", True), ("gemini-1.5-pro", "4", True), ("gemini-2.0-flash", "4", True),
