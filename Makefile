@@ -8,7 +8,7 @@ STAMP := $(VENV)/.setup
 SOURCES := core front clients tests bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos demo run test check format lock schema bench clean
+.PHONY: help setup protos demo run test check format lock schema simulate soak bench clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,8 +56,14 @@ lock: ## resolves the dependencies anew
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python tools/lock.py
 
-bench: setup ## measures; writes bench/results/latest.json
-	$(BIN)/python -m bench.run $(CASES)
+simulate: setup ## the ledger in a world that breaks, 2,000 seeds (SEEDS=N); the suite runs 200
+	$(BIN)/python -m tests.ledger.simulation --seeds $(or $(SEEDS),2000)
+
+soak: setup ## mixed dialects, streams and faults for ten minutes (MINUTES=N); the suite runs one
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10)
+
+bench: setup ## measures (CASES="a b", PEERS=1 beside LiteLLM and Portkey); writes bench/results/latest.json
+	$(BIN)/python -m bench.run $(if $(PEERS),--peers) $(CASES)
 
 clean: ## removes what was built
 	rm -rf $(VENV) build dist clients/python/build clients/python/src/isthmus/v1 .mypy_cache .ruff_cache .pytest_cache

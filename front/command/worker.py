@@ -52,6 +52,16 @@ def settle_garbage() -> None:
     gc.set_threshold(*GARBAGE)
 
 
+def tell_state(slot: int, node: Node | None, app: Any) -> None:
+    """On SIGUSR1: what the worker holds just now, as a line of the log."""
+    state = {"slot": slot, "pid": os.getpid(), "tasks": len(asyncio.all_tasks())}
+    if app is not None:
+        state["requests"] = app.ctx.flight.running
+    if node is not None:
+        state["exchanges"] = node.relay.running
+    logger.warning("state", extra=state)
+
+
 async def serve(message: dict[str, Any]) -> None:
     """Serves until SIGTERM, or until the supervisor is gone."""
     loop = asyncio.get_running_loop()
@@ -82,6 +92,7 @@ async def serve(message: dict[str, Any]) -> None:
             assert server is not None
             await server.startup()
             await server.start_serving()
+        loop.add_signal_handler(signal.SIGUSR1, tell_state, core.slot, node, app)
         settle_garbage()
         os.write(message["ready"], b"1")
         os.close(message["ready"])
