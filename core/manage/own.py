@@ -10,7 +10,7 @@ from typing import Any
 
 from isthmus.v1 import access_pb2
 
-from core.errors import InvalidRequest, RoleTooLow, SessionInvalid
+from core.errors import Conflict, InvalidRequest, RoleTooLow, SessionInvalid
 from core.link.call import CallInfo
 from core.manage import fields, keys, sessions, settings
 from core.manage.accounts import (
@@ -37,6 +37,9 @@ PASSWORD_LOOK = 1024
 
 async def set_up(services: Services, request: access_pb2.SetUpRequest) -> access_pb2.Account:
     """The first administrator, once. Raises Conflict."""
+    if await services.store.accounts.is_set_up():
+        # Looked at first: hashing a password for everybody who asks would be a gift.
+        raise Conflict("The first administrator exists already.")
     name, password = check_name(request.username), check_password(request.password)
     user = await services.store.accounts.set_up(name, await hash_password(password), ROOT_QUOTA, VERSION)
     await services.store.options.set_many(

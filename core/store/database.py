@@ -11,14 +11,16 @@ import asyncio
 import fcntl
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from peewee import DataError
 from playhouse import pwasyncio
 from playhouse.migrations import Runner
 
+from core.errors import InvalidRequest
 from core.settings import CoreSettings
 
 logger = logging.getLogger("isthmus.store")
@@ -31,6 +33,23 @@ OPEN_SECONDS = 8.0
 """Longest wait for the first answer: a failed start ends within 10 s."""
 ADVISORY_LOCK = 0x69737468
 """PostgreSQL's advisory lock that a migrating node holds ("isth")."""
+
+
+class Unstorable(InvalidRequest, ValueError):
+    """A value no column can hold, such as an id above PostgreSQL's 32 bits: whoever asked sent it.
+
+    A ValueError, too: the ledger takes those for permanent.
+    """
+
+    default_message = "A number or a text is not one that the database can hold."
+
+
+async def _told(work: Awaitable[T]) -> T:
+    """What the work gives. Raises Unstorable where the database refuses a value."""
+    try:
+        return await work
+    except DataError as error:
+        raise Unstorable() from error
 
 
 class Database:
@@ -72,11 +91,11 @@ class Database:
 
     async def read(self, fn: Callable[..., T], *args: Any) -> T:
         """Runs synchronous database code in a task of its own."""
-        return await asyncio.shield(self._start(self.peewee.run(fn, *args)))
+        return await asyncio.shield(self._start(_told(self.peewee.run(fn, *args))))
 
     async def write(self, fn: Callable[..., T], *args: Any) -> T:
         """As read(), as one transaction. The caller's cancellation does not reach it."""
-        return await asyncio.shield(self._start(self._transaction(fn, args)))
+        return await asyncio.shield(self._start(_told(self._transaction(fn, args))))
 
     def _start(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 import orjson
@@ -25,6 +23,7 @@ from sanic.response import HTTPResponse
 
 from front import call
 from front.body import Gauge, read_body
+from front.connection import end_after
 from front.dialects import openai_errors
 from front.dialects.strict import load_object
 from front.errors import FrontError, bad, from_rpc
@@ -36,6 +35,8 @@ COOKIE = "session"
 VERIFICATION_COOKIE = "verification"
 DISCARD_SECONDS = 5.0
 """How long a body that nobody wants may take."""
+SIGNED_BODY_BYTES = 8 << 20
+"""Largest body of a management request whose caller was let in: a thousand service accounts as keys."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 AUTH_VERSION = "864b7076dbcd0a3c01b5520316720ebf"
 """Header of every authenticated reply, by which New API's console knows the scheme."""
@@ -83,7 +84,8 @@ class Call:
 
     async def body(self) -> Sent:
         """The body as a JSON object, small."""
-        return Sent(load_object(await self.m.read(self.request)))
+        limit = SIGNED_BODY_BYTES if self.account_id else self.m.settings.anonymous_body_kb << 10
+        return Sent(load_object(await self.m.read(self.request, limit)))
 
     def text(self, name: str) -> str:
         """A text of the query."""
@@ -165,17 +167,31 @@ class Manager:
             pairs.append(("isthmus-verification", proof))
         return pairs
 
-    @staticmethod
-    def _same_site(request: Request) -> None:
-        origin = request.headers.get("origin", "")
-        if request.method in SAFE_METHODS or not origin:
+    def _same_site(self, request: Request) -> None:
+        """Refuses writes that a page of another site makes in somebody's browser. Raises FrontError.
+
+        Browsers say so themselves (Sec-Fetch-Site) where the connection is secure; elsewhere the origin must be
+        the host that was asked. What is no browser sends neither.
+        """
+        if request.method in SAFE_METHODS:
             return
-        if urlsplit(origin).netloc != request.headers.get("host", ""):
+        site = request.headers.get("sec-fetch-site", "")
+        if site in ("same-origin", "none"):
+            return
+        origin = request.headers.get("origin", "")
+        if not site and not origin:
+            return
+        hosts = [request.headers.get("host", "")]
+        if self.settings.trusted_proxies:
+            hosts.append(request.headers.get("x-forwarded-host", ""))
+        if site or origin.partition("://")[2] not in hosts:
             raise FrontError(403, "The request comes from another site.", code="access_denied", reason="CROSS_SITE")
 
     async def _called(self, request: Request, route: Route) -> Call:
         """The caller, let in: before any body is read. Raises FrontError, AioRpcError."""
         if route.level is Level.PUBLIC:
+            # A page elsewhere must neither set up a fresh gateway on somebody's machine, nor sign him in.
+            self._same_site(request)
             return Call(self, request, self._nobody(request))
         if route.level is Level.KEY:
             key = call.find_key(request)
@@ -192,20 +208,22 @@ class Manager:
 
     # -- bodies -------------------------------------------------------------------------------
 
-    async def read(self, request: Request) -> bytes:
-        """The body's bytes, few."""
-        raw, taken = await read_body(
-            request, self.settings.anonymous_body_kb << 10, self.settings.body_seconds, self._gauge
-        )
+    async def read(self, request: Request, limit: int) -> bytes:
+        """The body's bytes, at most limit of them."""
+        raw, taken = await read_body(request, limit, self.settings.body_seconds, self._gauge)
         self._gauge.give(taken)
         return raw
 
     async def _discard(self, request: Request) -> None:
         """Reads what a route did not: a connection with an unread body cannot be used again."""
-        if request.stream is not None and request.method in ("POST", "PUT", "DELETE", "PATCH"):
-            with contextlib.suppress(FrontError):
-                _, taken = await read_body(request, self.settings.anonymous_body_kb << 10, DISCARD_SECONDS, self._gauge)
-                self._gauge.give(taken)
+        if request.stream is None or request.method in SAFE_METHODS:
+            return
+        try:
+            limit = self.settings.anonymous_body_kb << 10
+            _, taken = await read_body(request, limit, DISCARD_SECONDS, self._gauge)
+            self._gauge.give(taken)
+        except FrontError:
+            end_after(request)
 
     # -- replies ------------------------------------------------------------------------------
 

@@ -152,7 +152,8 @@ def test_partial_updates(admin: Person, root: Person, base: dict[str, Any]) -> N
     admin.get("PUT", "/api/channel/", {"id": made["id"], "key": "another-key"})
     assert reveal(root, made["id"]) == "another-key"
     admin.refused("PUT", "/api/channel/", {"id": made["id"], "key_mode": "odd"})
-    assert "no such channel" in admin.refused("PUT", "/api/channel/", {"id": 10**12, "name": "x"})
+    assert "no such channel" in admin.refused("PUT", "/api/channel/", {"id": 10**9, "name": "x"})
+    admin.refused("PUT", "/api/channel/", {"id": 10**12, "name": "x"})
 
 
 def test_lists(admin: Person, base: dict[str, Any]) -> None:
@@ -223,16 +224,14 @@ def test_copy_and_delete(admin: Person, root: Person, base: dict[str, Any]) -> N
     (kept,) = create(admin, base)
     assert admin.get("DELETE", "/api/channel/disabled") == 3
     assert kept["id"] in [item["id"] for item in everything(admin)]
-    assert admin.get("POST", "/api/channel/batch", {"ids": [kept["id"], 10**12]}) == 1
+    assert admin.get("POST", "/api/channel/batch", {"ids": [kept["id"], 10**9]}) == 1
     admin.refused("GET", f"/api/channel/{kept['id']}")
     assert "1 to 1000" in admin.refused("POST", "/api/channel/batch", {"ids": []})
 
 
-def test_tests(admin: Person, root: Person, base: dict[str, Any]) -> None:
+def test_tests(admin: Person, base: dict[str, Any]) -> None:
     (made,) = create(admin, {**base, "models": "gpt-4o,text-embedding-3-small,jina-reranker"})
     path = f"/api/channel/test/{made['id']}"
-    assert "no price" in admin.refused("GET", path + "?model=jina-reranker")
-    root.get("PUT", "/api/option/", {"key": "ModelPrice", "value": '{"jina-reranker": 0.001}'})
     for query in (
         "", "?stream=true", "?model=text-embedding-3-small", "?model=gpt-4o&endpoint_type=openai",
         "?model=jina-reranker", "?model=text-embedding-3-small&endpoint_type=embeddings",

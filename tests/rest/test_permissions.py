@@ -108,6 +108,28 @@ def test_cross_site_writes_are_refused(user: Person) -> None:
     reply = user.ask("PUT", "/api/user/self", {"language": "en"}, Origin="https://evil.example")
     assert reply.status == 403
     assert user.ask("PUT", "/api/user/self", {"language": "en"}, Origin=user.house.base).json()["success"]
+    for headers, status in (
+        ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy"}, 200), ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": "null"}, 403), ({"Origin": "http://["}, 403),
+    ):  # fmt: skip
+        assert user.ask("PUT", "/api/user/self", {"language": "en"}, **headers).status == status, headers
+
+
+@pytest.mark.parametrize("path", ["/api/setup", "/api/user/login", "/api/user/register"])
+def test_pages_elsewhere_do_not_reach_public_writes(nobody: Person, path: str) -> None:
+    """Any page a person looks at could set up a fresh gateway on his own machine."""
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert nobody.ask("POST", path, {}, **headers).status == 403
+    assert nobody.ask("POST", path, {}, Origin=nobody.house.base).status == 200
+
+
+def test_bodies_have_limits_by_caller(nobody: Person, user: Person) -> None:
+    big = {"username": "x" * 600_000}
+    assert nobody.ask("POST", "/api/user/login", big).status == 413
+    reply = user.ask("PUT", "/api/user/self", big)
+    assert (reply.status, reply.json()["success"]) == (200, False), "read, and found too long"
+    assert user.ask("PUT", "/api/user/self", {"username": "x" * (9 << 20)}).status == 413
 
 
 def test_session_cookie_flags(gateway: House) -> None:

@@ -86,7 +86,7 @@ def test_wrong_bodies(user: Person, body: bytes) -> None:
 def test_batches(person: Person) -> None:
     made = [person.key(name=f"b{number}") for number in range(3)]
     ids = [key_id for key_id, _ in made]
-    told = person.get("POST", "/api/token/batch/keys", {"ids": [*ids, 10**12]})["keys"]
+    told = person.get("POST", "/api/token/batch/keys", {"ids": [*ids, 10**9]})["keys"]
     assert told == {str(key_id): secret.removeprefix("sk-") for key_id, secret in made}
     assert "1 to 100" in person.refused("POST", "/api/token/batch/keys", {"ids": list(range(1, 102))})
     assert person.get("POST", "/api/token/batch", {"ids": ids[:2]}) == 2

@@ -164,3 +164,16 @@ async def test_codes_pay_debts_first(store: Store) -> None:
         await store.redemptions.redeem(code, user.id)
     held = await store.database.read(lambda: purses.read(store.database, user.purse_id))
     assert (held.debt, held.available, held.granted) == (0, 10, 40)
+
+
+async def test_values_no_column_holds_are_the_askers_fault(store: Store) -> None:
+    """PostgreSQL's ids have 32 bits, and its texts no NUL: that is a refusal, not a failure."""
+    for look in (store.accounts.get, store.accounts.any, store.channels.get, store.keys.get, store.redemptions.get):
+        with pytest.raises((RecordNotFound, InvalidRequest)):
+            await look(1 << 40)
+    with pytest.raises((RecordNotFound, InvalidRequest)):
+        await store.channels.update(1 << 40, name="x")
+    if store.database.kind == "postgres":
+        with pytest.raises(InvalidRequest):
+            await store.accounts.create("nul\0", "h")
+    await store.accounts.create("still works", "h")
