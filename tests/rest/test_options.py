@@ -67,7 +67,7 @@ def test_the_model_table_goes_back(root: Person) -> None:
         ("GroupGroupRatio", '{"a": 1}', "object"), ("UserUsableGroups", '{"a": 1}', "text"),
         ("ModelRequestRateLimitGroup", '{"vip": [1]}', "vip"), ("ModelRequestRateLimitGroup", '{"vip": [0, 0]}', "vip"),
         ("AutoGroups", "{}", "array"), ("AutomaticRetryStatusCodes", "40-50", "range"),
-        ("AutomaticRetryStatusCodes", "abc", "AutomaticRetryStatusCodes"), ("SystemName", "x" * (1 << 20), "characters"),
+        ("AutomaticRetryStatusCodes", "abc", "AutomaticRetryStatusCodes"), ("SystemName", "x" * ((1 << 20) + 1), "characters"),
         ("SystemName", "a\0b", "NUL"), ("SystemName", None, "value"), ("SystemName", ["x"], "value"), ("", "x", "key"),
         ("general_setting.quota_display_type", "BTC", "one of"), (5, "x", "key"),
     ],
