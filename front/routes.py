@@ -5,7 +5,7 @@ from __future__ import annotations
 from sanic import Request
 
 from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
-from front.dialects.gemini import GeminiChat, GeminiEmbeddings, GeminiErrors, GeminiModels
+from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
 from front.dialects.openai_responses import OpenAIResponses
@@ -30,6 +30,7 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
             "generateContent": relay.chat(GeminiChat(streamed=False)),
             "streamGenerateContent": relay.chat(GeminiChat(streamed=True, sse=False)),
             "streamGenerateContent?alt=sse": relay.chat(GeminiChat(streamed=True)),
+            "countTokens": relay.count(GeminiCount()),
             "embedContent": relay.embed(GeminiEmbeddings(batch=False)),
             "batchEmbedContents": relay.embed(GeminiEmbeddings(batch=True)),
         },

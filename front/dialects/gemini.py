@@ -55,6 +55,23 @@ class GeminiChat(GeminiErrors):
         return gemini_stream.StreamRenderer(envelope.model, request_id, self._sse)
 
 
+class GeminiCount(GeminiErrors):
+    """Implements CountDialect: POST /v1beta/models/{model}:countTokens."""
+
+    form = gemini_parts.FORM
+    headers: tuple[str, ...] = ()
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, chat_pb2.ChatRequest]:
+        """The contents alone, or a whole request to be counted. Raises FrontError 400."""
+        turn = gemini_parts.pick(ask.source, "generateContentRequest", dict)
+        source = ask.source if turn is None else turn
+        return gemini_chat.parse(source, ask.raw, model_of(ask), ask.path, False, ask.max_messages)
+
+    def counted(self, answer: chat_pb2.CountTokensResponse) -> bytes:
+        """The sum."""
+        return orjson.dumps({"totalTokens": answer.input_tokens})
+
+
 class GeminiEmbeddings(GeminiErrors):
     """Implements EmbeddingDialect: POST /v1beta/models/{model}:embedContent and :batchEmbedContents."""
 

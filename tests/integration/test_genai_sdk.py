@@ -267,6 +267,16 @@ def test_a_single_embedding(house: House, key: str, model: str) -> None:
     assert len(answer["embedding"]["values"]) == 8
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_count_tokens(client: genai.Client, house: House, key: str, model: str) -> None:
+    short = client.models.count_tokens(model=model, contents="Hello").total_tokens
+    long = client.models.count_tokens(model=model, contents="Hello, how are you today? " * 9).total_tokens
+    assert 0 < short < long
+    turn = {"model": f"models/{model}", "contents": [{"parts": [{"text": "Hello"}]}], "tools": []}
+    url = f"{house.base}/v1beta/models/{model}:countTokens"
+    assert http("POST", url, {"generateContentRequest": turn}, {"x-goog-api-key": key}).json()["totalTokens"] == short
+
+
 def test_models(client: genai.Client, house: House, key: str) -> None:
     names = [model.name for model in client.models.list(config={"page_size": 2})]
     assert {f"models/{model}" for model in MODELS} <= set(names)

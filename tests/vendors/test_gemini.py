@@ -349,3 +349,18 @@ def test_schemas_keep_what_the_vendor_takes() -> None:
     assert schema.openapi(
         {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}}, set()
     )
+
+
+def test_counts_are_asked_with_the_vendors_name_of_the_model() -> None:
+    mapped = replace(call("gemini-2.5-pro"), asked="asked")
+    turn = b'{"generateContentRequest": {"model": "models/asked","contents": []}}'
+    sent = GEMINI.splice_count(common_pb2.Native(body=turn), mapped)  # type: ignore[attr-defined]
+    assert sent.url.endswith("/v1beta/models/gemini-2.5-pro:countTokens")
+    assert sent.body == turn.replace(b"models/asked", b"models/gemini-2.5-pro")
+    chat, _ = parsed({"contents": [{"role": "user", "parts": [{"text": "x"}]}]})
+    encoded = json.loads(GEMINI.count_request(chat, mapped).body)  # type: ignore[attr-defined]
+    assert encoded["generateContentRequest"]["model"] == "models/gemini-2.5-pro"
+    assert GEMINI.counted(b'{"totalTokens": 7}', mapped) == 7  # type: ignore[attr-defined]
+    for broken in (b"", b"{}", b'{"totalTokens": -1}', b'{"totalTokens": true}', b"[]"):
+        with pytest.raises(BadAnswer):
+            GEMINI.counted(broken, mapped)  # type: ignore[attr-defined]

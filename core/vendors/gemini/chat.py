@@ -49,10 +49,7 @@ class GeminiChat:
 
     def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
         """The client's own bytes. Raises InvalidRequest, ChannelError."""
-        body = native.body
-        if _FOREIGN in body:
-            body = _CARRIED.sub(b'"' + PLACEHOLDER.encode() + b'"', body)
-        return self._request(body, call, (), native=True)
+        return self._request(_vendors_own(native.body), call, (), native=True)
 
     def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
         model, suffix = _model(call)
@@ -97,9 +94,47 @@ class GeminiChat:
                 raise BadAnswer("it is not a JSON object") from None
         return body, usages.of_answer(answer)
 
+    def count_request(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
+        """The canonical turn for countTokens, as the request it would be. Raises InvalidRequest, ChannelError."""
+        model, _ = _model(call)
+        body, dropped = encode(request, call, model)
+        turn = {"model": f"models/{model}", **orjson.loads(body)}
+        return self._count(orjson.dumps({"generateContentRequest": turn}), call, model, dropped)
+
+    def splice_count(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes for countTokens; only the model's name in them may change. Raises InvalidRequest."""
+        model, _ = _model(call)
+        body = native.body
+        members = {member.name: member for member in scan.members(body)}
+        name = next((each for each in ("generateContentRequest", "generate_content_request") if each in members), "")
+        if name and model != call.asked:
+            member = members[name]
+            turn = scan.change(body[member.value : member.end], {"model": orjson.dumps(f"models/{model}")}, set(), {})
+            body = scan.change(body, {name: turn}, set(), {})
+        return self._count(_vendors_own(body), call, model, ())
+
+    def _count(self, body: bytes, call: Call, model: str, dropped: tuple[str, ...]) -> VendorRequest:
+        named = headers(self._row, call, "x-goog-api-key")
+        return VendorRequest("POST", url(call, model, "countTokens"), named, body, dropped)
+
+    def counted(self, body: bytes, call: Call) -> int:
+        """The answer's totalTokens. Raises BadAnswer."""
+        try:
+            told = orjson.loads(body)["totalTokens"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise BadAnswer("there is no count") from None
+        if not isinstance(told, int) or isinstance(told, bool) or told < 0:
+            raise BadAnswer("the count is not a number")
+        return told
+
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape."""
         return refusal.read(status, headers, body, call.secret)
+
+
+def _vendors_own(body: bytes) -> bytes:
+    """A client's bytes without signatures of other vendors."""
+    return _CARRIED.sub(b'"' + PLACEHOLDER.encode() + b'"', body) if _FOREIGN in body else body
 
 
 def _model(call: Call) -> tuple[str, dict[str, Any]]:
