@@ -105,7 +105,8 @@ def _server(tool: tools_pb2.ServerTool, item: dict[str, Any], kind: str) -> None
         return
     filters, place = item.get("filters"), item.get("user_location")
     domains = filters.get("allowed_domains") if isinstance(filters, dict) else None
-    tool.allowed_domains.extend(each for each in domains or () if isinstance(each, str))
+    if isinstance(domains, list):
+        tool.allowed_domains.extend(each for each in domains if isinstance(each, str))
     if isinstance(item.get("search_context_size"), str):
         tool.context_size = item["search_context_size"]
     if isinstance(place, dict):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import random
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -665,3 +667,36 @@ def test_sealed_thoughts_survive_gemini_clients_streams() -> None:
     _, again = GeminiChat(streamed=False).parse(ask)
     sealed = [part.thinking for part in again.messages[0].parts if part.thinking.encrypted]
     assert [(one.encrypted, one.id, one.signed_by) for one in sealed] == [(b"gAAA==", "rs_1", "openai")]
+
+
+JUNK = [
+    b"null", b"true", b"0", b"-1", b"1.5", b'""', b'"x"', b"[]", b"{}", b"[1]", b"[null]", b"[{}]", b'{"type":"text"}',
+    b'{"type":5}', b'{"id":3}', b'[{"type":"function"}]', b'"isthmus.v1.QgA="', b'"isthmus.v1.!!"', b"1e30",
+]  # fmt: skip
+GOLDEN = Path(__file__).parents[1] / "golden" / "openai.responses"
+
+
+def test_junk_is_refused_or_understood() -> None:
+    """Nothing but a refusal comes out of a body that is none; what is understood can be shown."""
+    chance = random.Random(7)
+    given = [orjson.loads(path.read_bytes()) for path in sorted(GOLDEN.glob("request-*.in.json"))]
+    bodies = [orjson.dumps(one["body"]) for one in given if one.get("dialect") != "openai.chat"]
+    refused = understood = 0
+    for _ in range(4000):
+        body: Any = orjson.loads(chance.choice(bodies))
+        holder = body
+        while holder:
+            key: Any = chance.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+            if isinstance(holder[key], dict | list) and holder[key] and chance.random() < 0.7:
+                holder = holder[key]
+                continue
+            holder[key] = orjson.loads(chance.choice(JUNK))
+            break
+        try:
+            _, chat = parsed(body)
+        except FrontError:
+            refused += 1
+            continue
+        understood += 1
+        DIALECT.render(chat_pb2.ChatResponse(id="x", model="m"), chat, 9)
+    assert min(refused, understood) > 500
