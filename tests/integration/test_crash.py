@@ -27,6 +27,13 @@ BACK_SECONDS = 60.0
 SECRETS = {"SESSION_SECRET": "one for both nodes", "CRYPTO_SECRET": "and another for both"}
 
 
+def slay(pids: Sequence[int]) -> None:
+    """SIGKILL; one that has died meanwhile is dead."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Load:
     """Clients that ask until told to stop; they keep the ids of answers they received whole."""
 
@@ -111,8 +118,7 @@ def test_kill_loses_nothing_and_bills_nothing_twice(tmp_path: Path) -> None:
             for turn in range(ROUNDS):
                 time.sleep(rng.uniform(0.05, 0.4))
                 victims = children(made.gateway.pid)
-                for pid in victims if turn % 2 else rng.sample(victims, min(1, len(victims))):
-                    os.kill(pid, signal.SIGKILL)
+                slay(victims if turn % 2 else rng.sample(victims, min(1, len(victims))))
                 load.goes_on(1, seed)
         assert len(load.finished) > ROUNDS
         until(lambda: recovered(made), "journals of dead workers are left", BACK_SECONDS)
@@ -137,8 +143,7 @@ def test_the_whole_gateway_is_killed_and_started_again(tmp_path: Path) -> None:
                 with Load([now.port], secret) as load:
                     load.goes_on(20, seed)
                     time.sleep(rng.uniform(0.0, 0.3))
-                    for pid in [now.gateway.pid, *children(now.gateway.pid)]:
-                        os.kill(pid, signal.SIGKILL)
+                    slay([now.gateway.pid, *children(now.gateway.pid)])
                 finished += load.finished
                 now.gateway.wait(5)
                 now = stack.enter_context(serve(tmp_path, workers=2))
@@ -172,8 +177,7 @@ def test_two_nodes_are_killed_in_turn(nodes: tuple[House, House]) -> None:
     with Load([first.port, second.port], secret) as load:
         for turn in range(ROUNDS // 4):
             time.sleep(rng.uniform(0.05, 0.4))
-            for pid in children(nodes[turn % 2].gateway.pid):
-                os.kill(pid, signal.SIGKILL)
+            slay(children(nodes[turn % 2].gateway.pid))
             load.goes_on(1, seed)
     until(lambda: all(map(recovered, nodes)), "journals of dead workers are left", BACK_SECONDS)
     first.money()
