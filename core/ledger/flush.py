@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
+from google.protobuf.message import DecodeError
 from isthmus.v1 import billing_pb2
 
 from core.ledger import transactions
 from core.ledger.purses import Sql
 from core.ledger.record import NOTED, SETTLED, Record
 from core.ledger.transactions import Guard
+
+logger = logging.getLogger("isthmus.ledger")
 
 LOG_TYPES = {
     billing_pb2.RECEIPT_KIND_CONSUME: 2,
@@ -30,6 +34,16 @@ _WIDTH = 19
 ROWS_PER_STATEMENT = 500
 """19 columns x 500 = 9,500 parameters: SQLite takes 32,766, PostgreSQL's protocol 32,767."""
 
+_PERMANENT = {"IntegrityError", "DataError", "IntegrityConstraintViolationError"}
+"""Names of the classes of errors (peewee, asyncpg, sqlite3) that a second try would meet again."""
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether an error is the record's fault, so that trying again cannot help."""
+    if isinstance(error, (ValueError, OverflowError, TypeError, DecodeError)):
+        return True
+    return any(kind.__name__ in _PERMANENT for kind in type(error).__mro__)
+
 
 def totals(records: Iterable[Record]) -> dict[int, int]:
     """Purse id -> units that settlements among these records draw."""
@@ -41,56 +55,94 @@ def totals(records: Iterable[Record]) -> dict[int, int]:
     return dict(sums)
 
 
-def post(db: Sql, guard: Guard, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
+def post(db: Sql, guard: Guard, records: Sequence[Record]) -> None:
     """One flush: the guard, then money, log rows and counters of these records.
 
-    money=False posts what a released incarnation left: receipts with all units
-    unbilled. Raises GuardLost and what the database refuses.
+    Raises GuardLost and what the database refuses.
     """
     transactions.enter(db, guard)
-    post_within(db, guard.incarnation, records, logs=logs, money=money)
+    post_within(db, guard.incarnation, records, guard.seen_ms)
 
 
-def post_within(db: Sql, incarnation: str, records: Sequence[Record], *, logs: bool = True, money: bool = True) -> None:
-    """As post(), inside a transaction that has passed its guard."""
+def post_within(db: Sql, incarnation: str, records: Sequence[Record], _now_ms: int = 0, *, money: bool = True) -> None:
+    """As post(), inside a transaction that has passed its guard.
+
+    money=False posts what a released incarnation left: receipts with all units unbilled.
+    """
     if money:
         transactions.move(db, incarnation, totals(records))
-    receipts = [_receipt(record, money) for record in records if record.kind in (SETTLED, NOTED)]
-    if logs and receipts:
-        _insert(db, receipts)
-    _count(db, receipts)
+    lines = [_line(record, money) for record in records if record.kind in (SETTLED, NOTED)]
+    if lines:
+        _insert(db, lines)
+    _count(db, [receipt for receipt, _ in lines])
+
+
+def post_apart(db: Sql, incarnation: str, records: Sequence[Record], now_ms: int, *, money: bool = True) -> None:
+    """As post_within(), record by record: what the database refuses for good is set aside, with its money if it can."""
+    for record in records:
+        problem = _refusal(db, partial(post_within, db, incarnation, [record], money=money))
+        if problem is None:
+            continue
+        logger.critical(
+            "a record cannot be posted and is set aside",
+            extra={"request_id": record.request_id, "error": repr(problem)},
+        )
+        put = partial(aside_within, db, incarnation, record, repr(problem), now_ms)
+        if _refusal(db, partial(put, money=money)) is not None:
+            put(money=False)
+
+
+def _refusal(db: Sql, work: Callable[[], None]) -> Exception | None:
+    """Runs work; an error that a second try would meet again is given back, with nothing of work left."""
+    db.execute_count("SAVEPOINT apart")
+    try:
+        work()
+    except Exception as error:
+        if not is_permanent(error):
+            raise
+        db.execute_count("ROLLBACK TO SAVEPOINT apart")
+        return error
+    db.execute_count("RELEASE SAVEPOINT apart")
+    return None
 
 
 def aside(db: Sql, guard: Guard, record: Record, error: str, *, money: bool) -> None:
     """Sets a record aside that cannot be posted; with money, its units still move."""
     transactions.enter(db, guard)
+    aside_within(db, guard.incarnation, record, error, guard.seen_ms, money=money)
+
+
+def aside_within(db: Sql, incarnation: str, record: Record, error: str, now_ms: int, *, money: bool) -> None:
+    """As aside(), inside a transaction that has passed its guard."""
     if money:
-        transactions.move(db, guard.incarnation, totals([record]))
+        transactions.move(db, incarnation, totals([record]))
     db.execute_count(
         "INSERT INTO set_aside (incarnation, position, request_id, moved, error, receipt, created_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
-            guard.incarnation,
+            incarnation,
             record.end,
             record.request_id.replace("\0", ""),
             int(money),
             error.replace("\0", "")[:2000],
             record.receipt,
-            int(time.time() * 1000),
+            now_ms,
         ),
     )
 
 
-def _receipt(record: Record, money: bool) -> billing_pb2.Receipt:
+def _line(record: Record, money: bool) -> tuple[billing_pb2.Receipt, bytes]:
+    """The receipt, and the bytes that are kept of it: the journal's own, unless money stays where it is."""
     receipt = billing_pb2.Receipt.FromString(record.receipt)
-    if not money and record.kind == SETTLED:
-        receipt.unbilled += receipt.quota
-        receipt.quota = 0
-        receipt.purses.clear()
-    return receipt
+    if money or record.kind != SETTLED:
+        return receipt, record.receipt
+    receipt.unbilled += receipt.quota
+    receipt.quota = 0
+    receipt.purses.clear()
+    return receipt, receipt.SerializeToString()
 
 
-def _row(receipt: billing_pb2.Receipt) -> tuple[object, ...]:
+def _row(receipt: billing_pb2.Receipt, kept: bytes) -> tuple[object, ...]:
     usage, last = receipt.usage, receipt.attempts[-1] if receipt.attempts else None
     failed = receipt.kind == billing_pb2.RECEIPT_KIND_ERROR
     return (
@@ -112,7 +164,7 @@ def _row(receipt: billing_pb2.Receipt) -> tuple[object, ...]:
         _text(receipt.client_address, 64),
         _text(receipt.request_id, 64),
         receipt.entry,
-        receipt.SerializeToString(),
+        kept,
     )
 
 
@@ -123,13 +175,13 @@ def _text(value: str, limit: int = 0) -> str:
     return value[:limit] if limit else value
 
 
-def _insert(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
+def _insert(db: Sql, lines: Sequence[tuple[billing_pb2.Receipt, bytes]]) -> None:
     marks = "(" + ", ".join("?" * _WIDTH) + ")"
-    for start in range(0, len(receipts), ROWS_PER_STATEMENT):
-        part = receipts[start : start + ROWS_PER_STATEMENT]
+    for start in range(0, len(lines), ROWS_PER_STATEMENT):
+        part = lines[start : start + ROWS_PER_STATEMENT]
         values: list[object] = []
-        for receipt in part:
-            values.extend(_row(receipt))
+        for receipt, kept in part:
+            values.extend(_row(receipt, kept))
         rows = ", ".join([marks] * len(part))
         db.execute_count(f"INSERT INTO logs ({_COLUMNS}) VALUES {rows}", values)  # noqa: S608 (marks only)
 

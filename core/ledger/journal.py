@@ -10,54 +10,21 @@ so the kernel frees it with the process, however that ends.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import struct
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
+from core.ledger.disk import sync_folder
 from core.ledger.record import JournalDamaged, Record, scan
+from core.ledger.seams import REAL, Seams
 
 MAGIC = b"ISTHJ\x00\x00\x01"
 _HEADER = struct.Struct("<8sQQ")
 CHUNK = 4 << 20
 """Bytes preallocated at a time."""
 SUFFIX = ".journal"
-KEEP_SIZE = 1
-"""FALLOC_FL_KEEP_SIZE of linux/falloc.h: blocks are kept, the length is not changed, so O_APPEND still appends."""
-
-Write = Callable[[int, bytes], int]
-Allocate = Callable[[int, int, int], None]
-
-
-def _libc_fallocate() -> Callable[[int, int, int, int], int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    function = getattr(ctypes.CDLL(None, use_errno=True), "fallocate64", None)
-    if function is None:
-        return None
-    function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    return function  # type: ignore[no-any-return]
-
-
-_FALLOCATE = _libc_fallocate()
-_UNSUPPORTED = (95, 38, 22)
-"""EOPNOTSUPP, ENOSYS, EINVAL: this file system cannot preallocate; room is then only checked."""
-
-
-def allocate(fd: int, start: int, length: int) -> None:
-    """Keeps length bytes of disk from offset start, without changing the file's length. Raises OSError (disk full)."""
-    if _FALLOCATE is not None:
-        if _FALLOCATE(fd, KEEP_SIZE, start, length) == 0:
-            return
-        code = ctypes.get_errno()
-        if code not in _UNSUPPORTED:
-            raise OSError(code, os.strerror(code))
-    free = os.fstatvfs(fd)
-    if free.f_bavail * free.f_frsize < length:
-        raise OSError(28, os.strerror(28))
 
 
 def lock(path: Path) -> int | None:
@@ -97,30 +64,45 @@ def read(fd: int, name: str) -> tuple[int, list[Record], list[Record]]:
 class Journal:
     """The journal of a living incarnation. Not for several threads, except sync()."""
 
-    def __init__(self, path: Path, *, write: Write = os.write, allocate: Allocate = allocate) -> None:
+    def __init__(self, path: Path, seams: Seams = REAL) -> None:
         self.path = path
         self.end = 0
         """Position after the last record appended."""
         self.failed: OSError | None = None
         """Why the last write failed; what it left over waits in memory and is tried again."""
-        self._write, self._allocate = write, allocate
+        self._write, self._allocate, self._sync = seams.write, seams.allocate, seams.sync
         self._backlog = b""
         self.fd = -1
         self._file_end = self._allocated = 0
         self._open(0, b"", b"")
 
-    def _open(self, base: int, carried: bytes, tail: bytes) -> None:
-        """Makes the file under a name nobody scans for, locks it, then gives it its name."""
+    def _draft(self) -> tuple[Path, int]:
+        """A locked, empty file under a name that nobody scans for."""
         draft = self.path.with_suffix(".new")
-        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        while True:
+            fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            try:
+                # Another worker's sweep may hold it for a moment, and then remove it: made anew.
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                if os.fstat(fd).st_ino == draft.stat().st_ino:
+                    return draft, fd
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _open(self, base: int, carried: bytes, tail: bytes) -> None:
+        """Makes the file as a draft, then gives it its name. Raises OSError; fd tells which file is in use."""
+        draft, fd = self._draft()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = _HEADER.pack(MAGIC, base, len(carried)) + carried + tail
             self._allocate(fd, 0, len(content) + CHUNK)
             done = 0
             while done < len(content):
-                done += os.write(fd, content[done:])
-            os.fdatasync(fd)
+                done += self._write(fd, content[done:])
+            self._sync(fd)
             draft.rename(self.path)
         except BaseException:
             os.close(fd)
@@ -130,6 +112,7 @@ class Journal:
         self.fd = fd
         self._file_end = len(content)
         self._allocated = len(content) + CHUNK
+        sync_folder(self.path.parent)
 
     @property
     def file_bytes(self) -> int:
@@ -187,11 +170,14 @@ class Journal:
         return not self._backlog or self._drain()
 
     def sync(self) -> None:
-        """fdatasync; may run in a thread."""
-        os.fdatasync(self.fd)
+        """fdatasync; may run in a thread. Raises OSError: what was written before may be lost with the machine."""
+        self._sync(self.fd)
 
     def rotate(self, flushed_to: int, carried: Iterable[bytes]) -> None:
-        """Drops what lies before flushed_to, carrying these records along. Raises OSError, the old file in place."""
+        """Drops what lies before flushed_to, carrying these records along.
+
+        Raises OSError: the old file is still in use, or the new one whose name may not survive the machine.
+        """
         if not self.written:
             return
         length = self.end - flushed_to

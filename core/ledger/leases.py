@@ -6,6 +6,7 @@ not flushed yet) + returning. Every function keeps each of them >= 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.ledger.interface import Draws, Hold
@@ -99,6 +100,9 @@ class Pools:
         units where nothing covers the rest.
         """
         draws, by_purse, taken = hold.draws, self.by_purse, hold.taken
+        if 0 < units <= hold.units and len(taken) == len(draws.all_of) + bool(draws.first_of):
+            # As nearly always: one payer, and the hold covers. Every purse holds hold.units then.
+            return dict.fromkeys(taken, units)
         billed = units
         reach: dict[int, int] = {}
         for purse_id in (*draws.all_of, *draws.first_of):
@@ -133,9 +137,9 @@ class Pools:
             pool.spent += units
             pool.used_at = now
 
-    def flushed(self, draws: dict[int, int]) -> None:
-        """What was settled here is now settled in the database."""
-        for purse_id, units in draws.items():
+    def flushed(self, draws: Iterable[tuple[int, int]]) -> None:
+        """What was settled here is now settled in the database: purse id, units."""
+        for purse_id, units in draws:
             pool = self.by_purse[purse_id]
             assert pool.spent >= units
             pool.spent -= units

@@ -11,9 +11,9 @@ purse names it.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
 
 SETTLED = 1
 """A settlement: moves units from the leases to settled, and leaves a receipt."""
@@ -26,6 +26,8 @@ ENDED = 4
 
 MAX_RECORD = 1 << 26
 """Longest record in bytes; a longer length can only be damage."""
+MAX_RECEIPT = MAX_RECORD >> 1
+"""Longest receipt in bytes: with id and draws it is always within MAX_RECORD."""
 
 _FRAME = struct.Struct("<II")
 _HEAD = struct.Struct("<BHBB")
@@ -37,8 +39,7 @@ class JournalDamaged(Exception):
     """A journal holds bytes that no crash of a writer leaves behind. The message names file and offset."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record; end is the journal position after it, draws maps purse id -> units."""
 
     kind: int
@@ -50,15 +51,15 @@ class Record:
 
 
 def encode(kind: int, request_id: str, entry: int, draws: tuple[tuple[int, int], ...], receipt: bytes) -> bytes:
-    """The record's bytes, frame included. Raises ValueError for ids above 255 bytes."""
+    """The record's bytes, frame included. Raises ValueError for what no replay could read."""
     name = request_id.encode()
-    if len(name) > 255 or len(draws) > 255 or entry > 65535:
-        raise ValueError("A record holds at most 255 bytes of id, 255 draws and entry number 65535.")
-    parts = [_HEAD.pack(kind, entry, len(name), len(draws)), name]
-    parts.extend(_DRAW.pack(purse, units) for purse, units in draws)
-    parts.append(receipt)
-    body = b"".join(parts)
-    return _FRAME.pack(len(body), zlib.crc32(body)) + body
+    if len(name) > 255 or len(draws) > 255 or entry > 65535 or len(receipt) > MAX_RECEIPT:
+        raise ValueError("A record holds at most 255 bytes of id, 255 draws, entry number 65535 and a 32 MB receipt.")
+    head = _HEAD.pack(kind, entry, len(name), len(draws)) + name
+    for draw in draws:
+        head += _DRAW.pack(*draw)
+    # The receipt is the long part: it is copied once, into the record.
+    return _FRAME.pack(len(head) + len(receipt), crc32(receipt, crc32(head))) + head + receipt
 
 
 def _decode(body: bytes, end: int) -> Record:
@@ -92,7 +93,7 @@ def scan(data: bytes, base: int, name: str) -> Iterator[Record]:
                 raise JournalDamaged(f"{name}: the record at position {base + at} is damaged, others follow it.")
             return
         body = data[at + FRAME_BYTES : stop]
-        if zlib.crc32(body) != checksum:
+        if crc32(body) != checksum:
             if stop == size or not any(data[stop:]):
                 return
             raise JournalDamaged(f"{name}: the record at position {base + at} has a wrong checksum.")
@@ -110,6 +111,6 @@ def _later_record(data: bytes, start: int) -> bool:
         length, checksum = _FRAME.unpack_from(data, at)
         stop = at + FRAME_BYTES + length
         plausible = _HEAD.size <= length and stop <= size and data[at + FRAME_BYTES] in (1, 2, 3, 4)
-        if plausible and zlib.crc32(memoryview(data)[at + FRAME_BYTES : stop]) == checksum:
+        if plausible and crc32(memoryview(data)[at + FRAME_BYTES : stop]) == checksum:
             return True
     return False

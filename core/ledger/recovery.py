@@ -7,25 +7,32 @@ guard of every transaction still lets only one replayer through.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from isthmus.v1 import billing_pb2
 
 from core.ledger import flush, journal, transactions
 from core.ledger.purses import Sql
 from core.ledger.record import ENDED, NOTED, PROGRESS, SETTLED, JournalDamaged, Record
-from core.ledger.session import Session, new_token
+from core.ledger.seams import REAL, Seams
+from core.ledger.session import TOKEN_BYTES, Session
 from core.ledger.transactions import Guard, GuardLost
 
 logger = logging.getLogger("isthmus.ledger")
 BATCH = 500
 
 
-async def recover_all(db: Any, folder: Path) -> int:
+Refused = dict[Path, tuple[int, int, int]]
+"""Journals that were not replayed, as they were then (inode, length, time of change): not read again until changed."""
+
+
+async def recover_all(db: Any, folder: Path, seams: Seams = REAL, refused: Refused | None = None) -> int:
     """Replays every journal of the folder whose owner is dead; how many. Those that cannot be are kept and logged."""
     count = 0
     for path in sorted(folder.glob("*" + journal.SUFFIX)):
@@ -33,15 +40,22 @@ async def recover_all(db: Any, folder: Path) -> int:
         if fd is None:
             continue
         try:
-            count += await recover(db, fd, path)
-        except JournalDamaged as error:
-            logger.critical("a journal is damaged and is not replayed: %s", error)
-            await db.write(_note_problem, db, path.name.removesuffix(journal.SUFFIX), str(error))
-        except GuardLost:
-            logger.warning("another replayer was here first", extra={"journal": path.name})
+            stat = os.fstat(fd)
+            state = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if refused is not None and refused.get(path) == state:
+                continue
+            try:
+                count += await recover(db, fd, path, seams)
+            except JournalDamaged as error:
+                logger.critical("a journal is not replayed: %s", error)
+                await db.write(_note_problem, db, path.name.removesuffix(journal.SUFFIX), str(error))
+                if refused is not None:
+                    refused[path] = state
+            except GuardLost:
+                logger.warning("another replayer was here first", extra={"journal": path.name})
         finally:
             os.close(fd)
-    for path in folder.glob("*.new"):
+    for path in sorted(folder.glob("*.new")):
         _sweep(path)
     return count
 
@@ -54,16 +68,21 @@ def _sweep(path: Path) -> None:
         os.close(fd)
 
 
-async def recover(db: Any, fd: int, path: Path) -> bool:
-    """Replays one locked journal to its end and removes it. Raises JournalDamaged, GuardLost, database errors."""
+async def recover(db: Any, fd: int, path: Path, seams: Seams = REAL) -> bool:
+    """Replays one locked journal to its end and removes it; False: there was nothing to replay.
+
+    Raises JournalDamaged, GuardLost, database errors.
+    """
     incarnation = path.name.removesuffix(journal.SUFFIX)
-    base, carried, records = journal.read(fd, path.name)
+    # In a thread, shielded: whoever waits may go, but a file being read is not closed under the reader.
+    base, carried, records = await asyncio.shield(
+        asyncio.ensure_future(asyncio.to_thread(_read, os.dup(fd), path.name))
+    )
     row = await db.read(_row, db, incarnation)
     if row is None:
-        if records:
+        if records or carried:
             # A database restored from a backup, or another one: what was settled must not vanish silently.
-            logger.critical("the database does not know this journal; it is kept", extra={"journal": path.name})
-            return False
+            raise JournalDamaged(f"{path.name}: the database does not know this journal; it is kept.")
         path.unlink(missing_ok=True)
         return False
     token, flushed_to, state = row
@@ -73,19 +92,43 @@ async def recover(db: Any, fd: int, path: Path) -> bool:
     if flushed_to < base:
         raise JournalDamaged(f"{path.name}: begins at position {base}, but was flushed only to {flushed_to}.")
     todo = [record for record in records if record.end > flushed_to]
+    left = _unfinished([*carried, *records])
+    if left and flushed_to > (records[-1].end if records else base):
+        # The machine died and took the file's end with it. What was flushed of it may have ended these requests.
+        logger.critical(
+            "the end of a journal is lost; the progress of unfinished requests is not billed",
+            extra={"journal": path.name, "requests": len(left)},
+        )
+        left = []
     if state == "released":
-        await db.write(_post_released, db, incarnation, todo)
+        await _permanent_apart(lambda apart: db.write(_post_released, db, incarnation, [*todo, *left], seams, apart))
     else:
-        session = Session(db, incarnation, token, flushed_to)
+        session = Session(db, incarnation, token, flushed_to, seams)
         await _settle_rest(session, todo)
-        left = _unfinished([*carried, *records])
-        await session.run(_finish, left)
+        await _permanent_apart(lambda apart: session.run(_finish, left, apart))
     logger.warning(
         "recovered the journal of a dead worker",
         extra={"journal": path.name, "records": len(todo), "state": state},
     )
     path.unlink(missing_ok=True)
     return True
+
+
+def _read(fd: int, name: str) -> tuple[int, list[Record], list[Record]]:
+    try:
+        return journal.read(fd, name)
+    finally:
+        os.close(fd)
+
+
+async def _permanent_apart(post: Callable[[bool], Awaitable[None]]) -> None:
+    """Posts all at once; if the database refuses one of them for good, each by itself, those it refuses set aside."""
+    try:
+        await post(False)
+    except Exception as error:
+        if not flush.is_permanent(error):
+            raise
+        await post(True)
 
 
 async def _settle_rest(session: Session, todo: Sequence[Record]) -> None:
@@ -104,29 +147,37 @@ def _unfinished(records: Sequence[Record]) -> list[Record]:
             last[record.request_id] = record
         elif record.kind in (SETTLED, ENDED, NOTED):
             last.pop(record.request_id, None)
-    billed = []
-    for record in last.values():
+    return [
+        Record(SETTLED, record.request_id, record.entry, record.draws, _recovered(record)) for record in last.values()
+    ]
+
+
+def _recovered(record: Record) -> bytes:
+    try:
         receipt = billing_pb2.Receipt.FromString(record.receipt)
-        receipt.ending = billing_pb2.ENDING_RECOVERED
-        billed.append(Record(SETTLED, record.request_id, record.entry, record.draws, receipt.SerializeToString()))
-    return billed
+    except DecodeError:
+        return record.receipt  # posting it will meet the same, and set it aside
+    receipt.ending = billing_pb2.ENDING_RECOVERED
+    return receipt.SerializeToString()
 
 
-def _finish(db: Sql, guard: Guard, left: Sequence[Record]) -> None:
+def _finish(db: Sql, guard: Guard, left: Sequence[Record], apart: bool) -> None:
     transactions.enter(db, guard)
-    flush.post_within(db, guard.incarnation, left)
+    post = flush.post_apart if apart else flush.post_within
+    post(db, guard.incarnation, left, guard.seen_ms)
     transactions.close(db, guard.incarnation, "closed")
 
 
-def _post_released(db: Sql, incarnation: str, todo: Sequence[Record]) -> None:
+def _post_released(db: Sql, incarnation: str, todo: Sequence[Record], seams: Seams, apart: bool) -> None:
     """Receipts of a released incarnation: all units unbilled, no money moves; once, by the state."""
     changed = db.execute_count(
         "UPDATE journals SET state = 'closed', token = ? WHERE incarnation = ? AND state = 'released'",
-        (new_token(), incarnation),
+        (seams.unique(TOKEN_BYTES), incarnation),
     )
     if changed != 1:
         raise GuardLost(incarnation)
-    flush.post_within(db, incarnation, todo, money=False)
+    post = flush.post_apart if apart else flush.post_within
+    post(db, incarnation, todo, seams.now_ms(), money=False)
 
 
 def _row(db: Sql, incarnation: str) -> tuple[str, int, str] | None:
@@ -138,16 +189,16 @@ def _note_problem(db: Sql, incarnation: str, problem: str) -> None:
     db.execute_count("UPDATE journals SET problem = ? WHERE incarnation = ?", (problem, incarnation))
 
 
-async def release_node(db: Any, node: str) -> int:
+async def release_node(db: Any, node: str, seams: Seams = REAL) -> int:
     """Gives back the leases of a node that is gone with its disk; how many leases.
 
     Records found later are posted with all units unbilled, moving no money. A
     worker of that node that is alive after all stops taking requests.
     """
-    return int(await db.write(_release, db, node))
+    return int(await db.write(_release, db, node, seams))
 
 
-def _release(db: Sql, node: str) -> int:
+def _release(db: Sql, node: str, seams: Seams) -> int:
     leases = 0
     for (incarnation,) in db.execute(
         "SELECT incarnation FROM journals WHERE node = ? AND state = 'live' ORDER BY incarnation", (node,)
@@ -155,7 +206,7 @@ def _release(db: Sql, node: str) -> int:
         # Takes the row's lock and voids the token, so that no flush under way can slip in between.
         if db.execute_count(
             "UPDATE journals SET token = ? WHERE incarnation = ? AND state = 'live'",
-            (new_token(), incarnation),
+            (seams.unique(TOKEN_BYTES), incarnation),
         ):
             leases += transactions.close(db, incarnation, "released")
     return leases

@@ -7,31 +7,21 @@ the session then remembers it, and asks before it does anything else.
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from core.ledger import flush, transactions
+from core.ledger.flush import is_permanent
 from core.ledger.purses import Sql
 from core.ledger.record import Record
+from core.ledger.seams import REAL, Seams
 from core.ledger.transactions import Guard, GuardLost
 
 logger = logging.getLogger("isthmus.ledger")
 
-_PERMANENT = {"IntegrityError", "DataError"}
-"""Names of the classes of errors (peewee, asyncpg, sqlite3) that a second try would meet again."""
-
-
-def is_permanent(error: BaseException) -> bool:
-    """Whether an error is the record's fault, so that trying again cannot help."""
-    if isinstance(error, (ValueError, OverflowError, TypeError, DecodeError)):
-        return True
-    return any(kind.__name__ in _PERMANENT for kind in type(error).__mro__)
+TOKEN_BYTES = 12
 
 
 class Unsure(Exception):
@@ -51,29 +41,22 @@ class _Attempt:
     fences: set[str] = field(default_factory=set)
 
 
-def new_token() -> str:
-    """A token nobody else makes."""
-    return os.urandom(12).hex()
-
-
-def wall_ms() -> int:
-    """Unix milliseconds."""
-    return int(time.time() * 1000)
-
-
 class Session:
     """Runs guarded transactions. Only one task may use it at a time."""
 
-    def __init__(
-        self, db: Any, incarnation: str, token: str, flushed_to: int, *, now_ms: Callable[[], int] = wall_ms
-    ) -> None:
-        self._db, self._now_ms = db, now_ms
+    def __init__(self, db: Any, incarnation: str, token: str, flushed_to: int, seams: Seams = REAL) -> None:
+        self._db, self._seams = db, seams
         self.incarnation = incarnation
         self.token = token
         self.flushed_to = flushed_to
         self.lost = False
         """The journal row is no longer ours; nothing more may be done."""
         self._unsure: _Attempt | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a transaction is under way, or its outcome is not known."""
+        return self._unsure is not None
 
     async def run(
         self,
@@ -98,7 +81,8 @@ class Session:
             void()
             raise GuardLost(self.incarnation)
         target = self.flushed_to if to is None else to
-        guard = Guard(self.incarnation, self.token, self.flushed_to, new_token(), target, self._now_ms())
+        next_token, now_ms = self._seams.unique(TOKEN_BYTES), self._seams.now_ms()
+        guard = Guard(self.incarnation, self.token, self.flushed_to, next_token, target, now_ms)
         attempt = _Attempt(guard, done, void)
         db: Sql = self._db
 
@@ -127,7 +111,7 @@ class Session:
         attempt = self._unsure
         if attempt is None:
             return False
-        mark = new_token()
+        mark = self._seams.unique(TOKEN_BYTES)
         attempt.fences.add(mark)
         try:
             stands = await self._db.write(transactions.fence, self._db, attempt.guard, mark)

@@ -62,7 +62,8 @@ def fence(db: Sql, guard: Guard, fence_token: str) -> str:
         (fence_token, guard.incarnation, guard.token),
     )
     rows = db.execute("SELECT token, state FROM journals WHERE incarnation = ?", (guard.incarnation,))
-    if not rows or rows[0][1] != "live":
+    # The last transaction ends the incarnation: its token stands then, in a row that is no longer live.
+    if not rows or (rows[0][1] != "live" and rows[0][0] != guard.next_token):
         raise GuardLost(guard.incarnation)
     return str(rows[0][0])
 
