@@ -9,7 +9,8 @@ from isthmus.v1 import billing_pb2
 from core.errors import InsufficientQuota
 from core.ledger import purses
 from core.ledger.interface import Draws
-from core.ledger.ledger import Tuning, open_ledger
+from core.ledger.ledger import open_ledger
+from core.ledger.tuning import Tuning
 from core.settings import CoreSettings
 from core.store.database import Database
 
