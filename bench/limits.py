@@ -13,11 +13,12 @@ import uvloop
 from sanic import Request, Sanic
 from sanic.response import HTTPResponse, ResponseStream, raw
 
+from bench import answers
 from core.settings import CoreSettings
 from core.upstream.interface import UpstreamRequest
 from core.upstream.pool import open_upstream
 
-ANSWER = orjson.dumps({"id": "x", "choices": [{"message": {"role": "assistant", "content": "a" * 900}}]})
+ANSWER = answers.OPENAI.small.partition(b"\r\n\r\n")[2]
 
 
 def handler_app() -> Sanic:

@@ -1,32 +1,33 @@
 """A mock vendor fast enough to measure a gateway with: `python -m bench.vendor --port P`.
 
-The Sandbox's connection, without its headers, that answers with bytes made at start. The
-model's name chooses the answer:
+The Sandbox's connection, without its headers, that answers with bytes made at start, in the
+form that the path asks for: /v1/messages is Anthropic's, .../models/M:generateContent and
+:streamGenerateContent are Gemini's, /v1/embeddings is OpenAI's vector, all else OpenAI's chat
+(so that a probe finds the server up). The end of the model's name chooses the answer:
 
-    bench-30k    a JSON answer of 30 kB
-    bench-burst  100 server-sent events in one write (where the request streams)
-    bench-split  100 events, each written apart, a turn of the event loop between them
-    bench-paced  100 events, 10 ms apart
-    bench-idle   an event every 5 s, for ever
-    others       a JSON answer of 1 kB; where they stream: as bench-burst
+    -30k    an answer of 30 kB
+    -split  100 server-sent events, each written apart, a turn of the event loop between them
+    -paced  100 events, 10 ms apart
+    -long   10,000 events, a hundred in each write
+    -idle   an event at once and then every 5 s, for ever
+    -fault  an error, status 500
+    -cut    50 events, and the connection ends
+    others  an answer of 1 kB; where the request streams: 100 events in one write
 
-/v1/embeddings answers one vector of 256 numbers. Other paths get the small answer, so
-that a probe finds the server up. Requests of one connection are answered one at a time;
-pipelining is not served.
+Requests of one connection are answered one at a time; pipelining is not served.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from front.sandbox.connection import LAST_CHUNK, Connection, chunk, run
+from bench import answers
+from bench.answers import Answers
+from front.sandbox.connection import Connection, run
 
-EVENTS = 100
 PACE_SECONDS = 0.01
 IDLE_SECONDS = 5.0
 
@@ -34,107 +35,100 @@ _MODEL = re.compile(rb'"model"\s*:\s*"([^"]{1,128})"')
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 
 
-def _usage() -> dict[str, int]:
-    """The tokens every answer tells."""
-    return {"prompt_tokens": 200, "completion_tokens": EVENTS, "total_tokens": 200 + EVENTS}
+class Clock:
+    """Ticks for all paced streams at once, so that 600 of them cost one timer."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.Future[None] | None = None
+
+    async def tick(self) -> None:
+        """Until the next tick."""
+        if self._next is None or self._next.done():
+            loop = asyncio.get_running_loop()
+            made = self._next = loop.create_future()
+            loop.call_later(PACE_SECONDS, made.set_result, None)
+        await asyncio.shield(self._next)
 
 
-def _json_reply(body: bytes) -> bytes:
-    """A whole HTTP response."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _completion(size: int) -> bytes:
-    """A chat completion whose body has about size bytes."""
-    answer: dict[str, Any] = {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion",
-        "created": 1700000000,
-        "model": "bench",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": ""},
-                "logprobs": None,
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": _usage(),
-    }
-    room = size - len(json.dumps(answer))
-    answer["choices"][0]["message"]["content"] = ("word " * (room // 5 + 1))[:room]
-    return _json_reply(json.dumps(answer).encode())
-
-
-def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
-    """One server-sent event of a chat stream."""
-    chunk: dict[str, Any] = {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion.chunk",
-        "created": 1700000000,
-        "model": "bench",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    if finish:
-        chunk["usage"] = _usage()
-    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
-
-
-SMALL = _completion(1000)
-LARGE = _completion(30_000)
-EMBEDDING = _json_reply(
-    json.dumps(
-        {
-            "object": "list",
-            "model": "bench",
-            "data": [{"object": "embedding", "index": 0, "embedding": [n / 256 for n in range(256)]}],
-            "usage": {"prompt_tokens": 200, "total_tokens": 200},
-        }
-    ).encode()
-)
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-    b"Transfer-Encoding: chunked\r\n\r\n"
-)
-BODY_EVENTS = [_event({"role": "assistant", "content": "word "})] + [_event({"content": "word "})] * (EVENTS - 1)
-LAST_EVENTS = _event({}, "stop") + b"data: [DONE]\n\n"
-BURST = STREAM_HEAD + chunk(b"".join(BODY_EVENTS) + LAST_EVENTS) + LAST_CHUNK
+async def _turn() -> None:
+    await asyncio.sleep(0)
 
 
 class Vendor(Connection):
     """One connection."""
 
+    clock = Clock()
+
     def on_message_complete(self) -> None:
         """Answers."""
-        if self.url.startswith(b"/v1/embeddings"):
-            self.transport.write(EMBEDDING)
+        url = self.url
+        if url.startswith(b"/v1/embeddings"):
+            self.transport.write(answers.EMBEDDING)
             return
-        found = _MODEL.search(self.body)
-        model = found[1] if found else b""
-        if not _STREAM.search(self.body):
-            self.transport.write(LARGE if model == b"bench-30k" else SMALL)
-        elif model == b"bench-split":
-            self.task = asyncio.ensure_future(self._stream(0.0))
-        elif model == b"bench-paced":
-            self.task = asyncio.ensure_future(self._stream(PACE_SECONDS))
-        elif model == b"bench-idle":
-            self.task = asyncio.ensure_future(self._stream(IDLE_SECONDS, endless=True))
+        if b":streamGenerateContent" in url or b":generateContent" in url:
+            form, streams = answers.GEMINI, b":stream" in url
+            model = url.rpartition(b":")[0]
         else:
-            self.transport.write(BURST)
+            form = answers.ANTHROPIC if url.startswith(b"/v1/messages") else answers.OPENAI
+            found = _MODEL.search(self.body)
+            model = found[1] if found else b""
+            streams = _STREAM.search(self.body) is not None
+        kind = model.rpartition(b"-")[2]
+        if kind == b"fault":
+            self.transport.write(answers.FAULT)
+        elif not streams:
+            self.transport.write(form.large if kind == b"30k" else form.small)
+        elif (made := _STREAMS.get(kind)) is not None:
+            self.task = asyncio.ensure_future(self._stream(made(self, form)))
+        else:
+            self.transport.write(form.burst)
 
-    async def _stream(self, pause: float, *, endless: bool = False) -> None:
-        """Writes the events apart."""
+    async def _stream(self, pieces: AsyncIterator[bytes]) -> None:
+        """Writes pieces apart."""
         write = self.transport.write
-        write(STREAM_HEAD)
-        pieces = [chunk(event) for event in BODY_EVENTS]
-        while True:
-            for piece in pieces:
-                write(piece)
-                await asyncio.sleep(pause)
-            if not endless:
-                break
-        write(chunk(LAST_EVENTS) + LAST_CHUNK)
+        write(answers.STREAM_HEAD)
+        async for piece in pieces:
+            await self._writable.wait()
+            write(piece)
+
+
+async def _spaced(form: Answers, pause: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    for piece in form.events:
+        yield piece
+        await pause()
+    yield form.last
+
+
+async def _long(form: Answers) -> AsyncIterator[bytes]:
+    first, event = form.events[0], form.events[1]
+    yield first + event * (answers.EVENTS - 1)
+    for _ in range(answers.LONG_EVENTS // answers.EVENTS - 1):
+        await _turn()
+        yield event * answers.EVENTS
+    yield form.last
+
+
+async def _idle(form: Answers) -> AsyncIterator[bytes]:
+    yield form.events[0]
+    while True:
+        await asyncio.sleep(IDLE_SECONDS)
+        yield form.events[1]
+
+
+async def _cut(connection: Vendor, form: Answers) -> AsyncIterator[bytes]:
+    for piece in form.events[: answers.EVENTS // 2]:
+        yield piece
+    await _turn()
+    connection.transport.close()
+
+
+_STREAMS: dict[bytes, Callable[[Vendor, Answers], AsyncIterator[bytes]]] = {
+    b"split": lambda connection, form: _spaced(form, _turn),
+    b"paced": lambda connection, form: _spaced(form, connection.clock.tick),
+    b"long": lambda connection, form: _long(form),
+    b"idle": lambda connection, form: _idle(form),
+    b"cut": _cut,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
