@@ -22,7 +22,7 @@ from bench.processes import rss_mb
 from core.state.types import Channel, ChannelKey
 from core.vendors.interface import Call, ChatForm
 from core.vendors.registry import vendor
-from front.dialects import openai_render
+from front.dialects import anthropic_stream, openai_render
 from front.dialects.interface import StreamRenderer
 
 PASS_SECONDS = 0.5
@@ -55,8 +55,6 @@ def _openai_renderer() -> StreamRenderer:
 
 
 def _anthropic_renderer() -> StreamRenderer:
-    from front.dialects import anthropic_stream
-
     return anthropic_stream.StreamRenderer(MODEL, "bench")
 
 
