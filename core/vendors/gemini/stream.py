@@ -51,8 +51,23 @@ class GeminiDecoder:
         self._started = False
         self._feedback: dict[str, Any] | None = None
         self._searches = 0
-        self.usage: usage_pb2.Usage | None = None
+        self._usage: usage_pb2.Usage | None = None
+        self._told: dict[str, Any] | None = None
+        """The latest usageMetadata, as long as nobody has asked what it means: every chunk tells it anew."""
         self.finished = False
+
+    @property
+    def usage(self) -> usage_pb2.Usage | None:
+        """The vendor's, so far; None while it told none."""
+        if self._told is not None:
+            self._usage, self._told = usages.normalise(self._told), None
+            if self._searches:
+                self._usage.tool_calls["google_search"] = self._searches
+        return self._usage
+
+    @usage.setter
+    def usage(self, usage: usage_pb2.Usage | None) -> None:
+        self._told, self._usage = None, usage
 
     def feed(self, chunk: bytes) -> list[ChatEvent]:
         """Events that became whole. Raises BadAnswer where the stream is not of this form."""
@@ -98,12 +113,11 @@ class GeminiDecoder:
             self.finished = True
             out.append(ChatEvent(fault=refusal.fault(chunk["error"], self._call.secret)))
             return
-        self._searches = max(self._searches, usages.searches(chunk))
-        usage = usages.of_answer(chunk)
-        if usage is not None:
-            if self._searches:
-                usage.tool_calls["google_search"] = self._searches
-            self.usage = usage
+        if found := usages.searches(chunk):
+            self._searches = max(self._searches, found)
+        told = chunk.get("usageMetadata")
+        if told and isinstance(told, dict):
+            self._told = told
         if isinstance(chunk.get("promptFeedback"), dict):
             self._feedback = chunk["promptFeedback"]
         if not self._started:
@@ -154,6 +168,10 @@ class GeminiDecoder:
         spoken[-1].delta.logprobs.json = orjson.dumps(logprobs)
 
     def _part(self, candidate: _Candidate, raw: dict[str, Any], out: list[ChatEvent]) -> None:
+        words = raw.get("text")
+        if isinstance(words, str) and len(raw) == 1 and candidate.partial is None:
+            self._say(candidate, "text", words, b"", out)
+            return
         called = raw.get("functionCall")
         if isinstance(called, dict) and (candidate.partial is not None or _is_partial(called)):
             self._piece(candidate, raw, called, out)
@@ -162,7 +180,8 @@ class GeminiDecoder:
         kind = part.WhichOneof("kind")
         plain = not part.extensions.by_dialect
         if kind in ("text", "thinking") and plain:
-            self._say(candidate, kind, part, out)
+            said = part.text.text if kind == "text" else part.thinking.text
+            self._say(candidate, kind, said, part.thought_signature, out)
             return
         self._shut(candidate, out)
         at = self._next(candidate)
@@ -181,10 +200,9 @@ class GeminiDecoder:
             out.append(_delta(candidate.index, at, **{name: words}))
         out.append(_ended(candidate.index, at))
 
-    def _say(self, candidate: _Candidate, kind: str, part: parts_pb2.Part, out: list[ChatEvent]) -> None:
+    def _say(self, candidate: _Candidate, kind: str, words: str, signed: bytes, out: list[ChatEvent]) -> None:
         """A piece of text or thought; a signature belongs to the part it comes with."""
-        words = part.text.text if kind == "text" else part.thinking.text
-        if not words and not part.thought_signature:
+        if not words and not signed:
             return
         if candidate.signed:
             self._shut(candidate, out)
@@ -193,8 +211,8 @@ class GeminiDecoder:
             if kind == "text":
                 self._keep(candidate, at, words)
             out.append(_delta(candidate.index, at, **{kind: words}))
-        if part.thought_signature:
-            out.append(_delta(candidate.index, at, signature=part.thought_signature))
+        if signed:
+            out.append(_delta(candidate.index, at, signature=signed))
             candidate.signed = True
 
     def _keep(self, candidate: _Candidate, at: int, words: str) -> None:
