@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,10 +110,15 @@ def table(servers: Mapping[str, Server], key: str, seconds: float, folder: Path)
     }
 
 
-def peers(servers: Mapping[str, Server], seconds: float, folder: Path) -> Table:
-    """The peers' cases, named PEER.CASE."""
+def peers(servers: Mapping[str, Server], cannot: Mapping[str, Sequence[str]], seconds: float, folder: Path) -> Table:
+    """The peers' cases, named PEER.CASE, but for what a peer cannot do."""
 
     def wrk(server: Server, name: str) -> Callable[[], Figures]:
         return lambda: loads.wrk(server, WRK[name].ask, seconds, CONNECTIONS, folder)
 
-    return {f"{peer}.{name}": wrk(server, name) for peer, server in servers.items() for name in PEER_CASES}
+    return {
+        f"{peer}.{name}": wrk(server, name)
+        for peer, server in servers.items()
+        for name in PEER_CASES
+        if name not in cannot[peer]
+    }

@@ -190,6 +190,9 @@ def wrk(server: Server, ask: Ask, seconds: float, connections: int, folder: Path
     if not match:
         raise reading.Incomplete(f"wrk: {ran.stdout} {ran.stderr}")
     requests, duration, p50, p99, received, errors = map(int, match.groups())
+    if not errors and not requests and seconds < PATIENCE_SECONDS / 2:
+        # None of the answers was whole within the time.
+        return wrk(server, ask, seconds * 4, connections, folder)
     if errors or not requests:
         raise reading.Incomplete(f"{errors} errors of {requests} requests at {server.base}{ask.path}")
     if received / requests < size - DATE_BYTES:

@@ -26,6 +26,8 @@ CACHE = Path(__file__).parent.parent / ".bench"
 LITELLM, PORTKEY = CACHE / "litellm", CACHE / "portkey"
 MASTER_KEY = "sk-bench-master"
 START_SECONDS = 150.0
+PORTKEY_CANNOT = ("translate_anthropic_openai",)
+"""It answers "messages is not supported by openai"."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Peer:
 
     version: str
     serve: Callable[[str, Path], AbstractContextManager[Server]]
+    cannot: tuple[str, ...] = ()
+    """Cases it has no route or conversion for, by its own word."""
 
 
 def install() -> dict[str, Peer]:
@@ -78,7 +82,13 @@ def _serve_litellm(vendor: str, folder: Path) -> Iterator[Server]:
             for model in models
         ],
         "general_settings": {"master_key": MASTER_KEY},
-        "litellm_settings": {"set_verbose": False, "request_timeout": 600, "num_retries": 0},
+        "litellm_settings": {
+            "set_verbose": False,
+            "request_timeout": 600,
+            "num_retries": 0,
+            # Else /v1/messages asks the vendor in the Responses form, which is another conversion than ours.
+            "use_chat_completions_url_for_anthropic_messages": True,
+        },
     }
     path = folder / "litellm.yaml"
     path.write_text(json.dumps(config))
@@ -108,7 +118,7 @@ def _portkey() -> Peer:
         _run(
             "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", "@portkey-ai/gateway", cwd=PORTKEY
         )
-    return Peer(json.loads((package / "package.json").read_text())["version"], _serve_portkey)
+    return Peer(json.loads((package / "package.json").read_text())["version"], _serve_portkey, PORTKEY_CANNOT)
 
 
 @contextlib.contextmanager

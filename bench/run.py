@@ -135,7 +135,8 @@ def main() -> int:
                     traceback.print_exc()
                     failed[name] = f"{type(error).__name__}: {error}"
         known = cases.table(servers, key, arguments.seconds, folder)
-        beside = cases.peers(compared, arguments.seconds, folder)
+        cannot = {name: peer.cannot for name, peer in installed.items()}
+        beside = cases.peers(compared, cannot, arguments.seconds, folder)
         unknown = [name for name in arguments.cases if name not in known and name not in beside]
         if unknown:
             print(f"no such case: {', '.join(unknown)}; there are {', '.join([*known, *beside])}", file=sys.stderr)
@@ -146,7 +147,8 @@ def main() -> int:
         told = circumstances(arguments, load_before)
         versions = {name: peer.version for name, peer in installed.items()}
         figures.write(figures.LATEST, results)
-        figures.write(figures.CIRCUMSTANCES, {**told, "peers": versions, "failed": failed})
+        lacking = [f"{name}.{case}" for name, peer in installed.items() for case in peer.cannot]
+        figures.write(figures.CIRCUMSTANCES, {**told, "peers": versions, "cannot": lacking, "failed": failed})
     print(table.printed(results))
     for name, why in failed.items():
         print(f"FAILED {name}: {why[:300]}", file=sys.stderr)
