@@ -67,18 +67,20 @@ class Blocks:
             return
         if not isinstance(content, list):
             raise bad(f"{path} must be a string or an array of blocks.", path)
-        signature = b""
+        before: parts_pb2.Part | None = None
         for index, item in enumerate(content):
             at = f"{path}[{index}]"
             if not isinstance(item, dict) or not isinstance(item.get("type"), str):
                 raise bad(f"{at} must be an object with a type.", at)
-            if item["type"] == "redacted_thinking" and (found := carry.signature_of_next(str(item.get("data") or ""))):
-                signature = found
+            if item["type"] == "redacted_thinking" and (
+                found := carry.signed_text(str(item.get("data") or ""), before)
+            ):
+                if found is not before:
+                    before = add()
+                    before.CopyFrom(found)
                 continue
-            made = add()
-            self.block(made, item, at)
-            if signature:
-                made.thought_signature, signature = signature, b""
+            before = add()
+            self.block(before, item, at)
 
     def block(self, part: parts_pb2.Part, item: dict[str, Any], path: str) -> None:
         """One block. Unknown kinds travel whole. Consumes item. Raises FrontError 400."""

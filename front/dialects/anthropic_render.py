@@ -106,9 +106,15 @@ def blocks(part: parts_pb2.Part) -> list[dict[str, Any]]:
         return []
     told = unknown(part.extensions)
     made.update({name: value for name, value in told.items() if name not in made})
-    if part.thought_signature and kind != "tool_call":
-        return [{"type": "redacted_thinking", "data": carry.text_signature(part.thought_signature)}, made]
+    if kind == "text" and part.thought_signature:
+        return [made, signed(part)] if part.text.text else [signed(part)]
     return [made]
+
+
+def signed(text: parts_pb2.Part) -> dict[str, Any]:
+    """Gemini's signature of a text, as a block after it, or in place of an empty text, which Anthropic refuses."""
+    data = carry.text_signature(text.thought_signature, alone=not text.text.text)
+    return {"type": "redacted_thinking", "data": data}
 
 
 def _text(part: parts_pb2.Part) -> dict[str, Any] | None:

@@ -187,14 +187,6 @@ class StreamRenderer:
         number, part.block = part.block, -1
         return sse("content_block_stop", index=number)
 
-    def _carried(self, part: _Part) -> bytes:
-        """Another vendor's signature of the part that follows, as a block of its own."""
-        signed = part.begun.thought_signature
-        if not signed:
-            return b""
-        made = {"type": "redacted_thinking", "data": carry.text_signature(signed)}
-        return self._block(part, made) + self._shut(part)
-
     def _whole(self, part: _Part, made: dict[str, Any]) -> bytes:
         """A block that needs no more: its start, its input as one piece, its end."""
         given = made.get("input") if made["type"] in ("server_tool_use", "mcp_tool_use") else None
@@ -207,7 +199,7 @@ class StreamRenderer:
     def _text(self, part: _Part, said: str) -> bytes:
         out = b""
         if part.block < 0:
-            out = self._carried(part) + self._block(part, {"type": "text", "text": ""})
+            out = self._block(part, {"type": "text", "text": ""})
         return out + self._delta(part, type="text_delta", text=said)
 
     def _thought(self, part: _Part, said: str) -> bytes:
@@ -256,7 +248,9 @@ class StreamRenderer:
                 part.summaries[delta.summary_index] += delta.summary
             return self._thought(part, said) if said else b""
         if kind == "signature":
-            if part.begun.thinking.signed_by == SIGNER:
+            if not part.begun.HasField("thinking"):
+                part.begun.thought_signature += delta.signature
+            elif part.begun.thinking.signed_by == SIGNER:
                 part.begun.thinking.signature = delta.signature
             else:
                 part.begun.thinking.signature += delta.signature
@@ -307,7 +301,12 @@ class StreamRenderer:
             out += self._signed(part)
         if begun.tool_call.free_form and part.block >= 0:
             out += self._delta(part, type="input_json_delta", partial_json='"}')
-        return out + (self._shut(part) if part.block >= 0 else b"")
+        told = part.block >= 0
+        out += self._shut(part) if told else b""
+        if begun.HasField("text") and begun.thought_signature:
+            begun.text.text = "told" if told else ""
+            out += self._whole(part, anthropic_render.signed(begun))
+        return out
 
     def _signed(self, part: _Part) -> bytes:
         """The signature of thoughts; thoughts without words are a block all the same if they are signed."""

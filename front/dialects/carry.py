@@ -60,14 +60,21 @@ def restore(target: parts_pb2.ThinkingPart, text: str) -> bool:
     return True
 
 
-def text_signature(signature: bytes) -> str:
-    """The signature of the text that follows; what signs calls travels in their ids (call_ids.py)."""
+def text_signature(signature: bytes, alone: bool) -> str:
+    """The signature of the text before it, or, alone, of an empty text; what signs calls travels in their ids."""
     part = parts_pb2.Part(thought_signature=signature)
-    part.text.SetInParent()
+    if alone:
+        part.text.SetInParent()
     return carry(part)
 
 
-def signature_of_next(text: str) -> bytes:
-    """The signature that a carried text holds for the part after it; empty: it holds none."""
+def signed_text(text: str, before: parts_pb2.Part | None) -> parts_pb2.Part | None:
+    """Gives a carried signature back to the text before; the part it stands on, None where the text carries none."""
     part = carried(text)
-    return part.thought_signature if part is not None else b""
+    if part is None or not part.thought_signature or part.HasField("thinking"):
+        return None
+    if before is not None and before.HasField("text") and not part.HasField("text"):
+        before.thought_signature = part.thought_signature
+        return before
+    part.text.SetInParent()
+    return part

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from tests.integration.house import House, house, http
 from tests.integration.test_openai_sdk import png
 
-NATIVE, RENAMED, CHAT = "claude-sonnet-5-5", "house-claude", "gpt-4o"
-MODELS = (NATIVE, RENAMED, CHAT)
-"""Served by a channel of Anthropic's form, the same under another name, one of OpenAI's form."""
+NATIVE, RENAMED, CHAT, GEMINI = "claude-sonnet-5-5", "house-claude", "gpt-4o", "gemini-3-pro-preview"
+MODELS = (NATIVE, RENAMED, CHAT, GEMINI)
+"""Served by a channel of Anthropic's form, the same under another name, one of OpenAI's form, one of Gemini's."""
 CLAUDE = MODELS[:2]
 WEATHER = {
     "name": "weather",
@@ -42,6 +42,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         mapping = json.dumps({RENAMED: NATIVE})
         made.add_channel(type=14, name="claude", models=f"{NATIVE},{RENAMED},claude-haiku-4-5", model_mapping=mapping)
         made.add_channel(type=53, name="chat", models=f"{CHAT},o4-mini")
+        made.add_channel(type=24, name="gemini", models=GEMINI)
         yield made
 
 
@@ -143,7 +144,9 @@ def test_parallel_tools_and_their_results(client: anthropic.Anthropic, model: st
     second = ask(client, model, question, turn, user([*results, {"type": "text", "text": "So?"}]), tools=[WEATHER])
     assert second.stop_reason == "end_turn"
     single = {"type": "auto", "disable_parallel_tool_use": True}
-    assert len(ask(client, model, question, tools=[WEATHER], tool_choice=single).content) == 1
+    if model != GEMINI:
+        # Gemini cannot be held to one call: the wish is named as dropped.
+        assert len(ask(client, model, question, tools=[WEATHER], tool_choice=single).content) == 1
     none = ask(client, model, question, tools=[WEATHER], tool_choice={"type": "none"})
     assert none.stop_reason == "end_turn"
 

@@ -356,11 +356,12 @@ def test_summaries_and_encrypted_items_come_back_whole(summary: list[str], encry
 def test_geminis_signatures_come_back_on_the_call_and_on_the_text(signature: bytes) -> None:
     parts = [
         parts_pb2.Part(text=parts_pb2.TextPart(text="So"), thought_signature=signature),
+        parts_pb2.Part(text=parts_pb2.TextPart(), thought_signature=signature),
         parts_pb2.Part(tool_call=parts_pb2.ToolCall(id="c1", name="f", arguments="{}"), thought_signature=signature),
     ]
     blocks = [block for part in parts for block in anthropic_render.blocks(part)]
-    assert [block["type"] for block in blocks] == ["redacted_thinking", "text", "tool_use"]
-    result = {"type": "tool_result", "tool_use_id": blocks[2]["id"], "content": "x"}
+    assert [block["type"] for block in blocks] == ["text", "redacted_thinking", "redacted_thinking", "tool_use"]
+    result = {"type": "tool_result", "tool_use_id": blocks[3]["id"], "content": "x"}
     back = chat_pb2.Message()
     Blocks(b"").content(back.parts.add, [*orjson.loads(orjson.dumps(blocks)), dict(result)], "x")
     assert list(back.parts)[:-1] == parts
