@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from peewee import (
+    SQL,
+    BigAutoField,
     BigIntegerField,
     BlobField,
     BooleanField,
@@ -12,6 +14,8 @@ from peewee import (
     FloatField,
     IntegerField,
     Model,
+    NodeList,
+    SqliteDatabase,
     TextField,
 )
 
@@ -25,7 +29,24 @@ class Base(Model):  # type: ignore[misc,unused-ignore]
         legacy_table_names = False
 
 
-class User(Base):
+class Serial(BigAutoField):  # type: ignore[misc,unused-ignore]
+    """64-bit numbers, each given once: SQLite would give a deleted row's again without AUTOINCREMENT."""
+
+    sqlite = False
+
+    def ddl(self, ctx: Any) -> Any:
+        """The column's definition."""
+        plain = super().ddl(ctx)
+        return NodeList((plain, SQL("AUTOINCREMENT"))) if self.sqlite else plain
+
+
+class Numbered(Base):
+    """A table with ids."""
+
+    id = Serial()
+
+
+class User(Numbered):
     """An account. purse_id names its money; quota is not a column that is spent from."""
 
     username = CharField(191, unique=True)
@@ -54,7 +75,7 @@ class User(Base):
         table_name = "users"
 
 
-class Token(Base):
+class Token(Numbered):
     """An API key: encrypted, found by its hash."""
 
     user_id = BigIntegerField(index=True)
@@ -82,7 +103,7 @@ class Token(Base):
         table_name = "tokens"
 
 
-class Channel(Base):
+class Channel(Numbered):
     """A way to a vendor. key is encrypted."""
 
     type = IntegerField(default=0)
@@ -144,7 +165,7 @@ class Setup(Base):
         table_name = "setups"
 
 
-class Log(Base):
+class Log(Numbered):
     """A line of the log; requests carry their receipt."""
 
     user_id = BigIntegerField(default=0)
@@ -174,7 +195,7 @@ class Log(Base):
         indexes = ((("created_at", "id"), False), (("user_id", "id"), False), (("type", "created_at"), False))
 
 
-class Change(Base):
+class Change(Numbered):
     """The change feed: what was written, in order."""
 
     kind = CharField(16)
@@ -191,6 +212,7 @@ TABLES = (User, Token, Channel, Option, Setup, Log, Change)
 
 def up(_migrator: Any, db: Any) -> None:
     """Creates them."""
+    Serial.sqlite = isinstance(db, SqliteDatabase)
     for table in TABLES:
         table.bind(db, bind_refs=False, bind_backrefs=False)
     db.create_tables(TABLES)
