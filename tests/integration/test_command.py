@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
+from front.command.demo_asks import ASKS
 from tests.integration.house import free_port, run
 
 
@@ -18,6 +21,24 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
 def test_demo_once() -> None:
     ended = run("demo", "--once", "--port", str(free_port()), timeout=120)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("receipt") == 3
-    assert "units (" in ended.stdout
-    assert "curl http://127.0.0.1:" in ended.stdout
+    blocks = [
+        block.partition("\n")[::2] for block in re.split(r"\n\n\d+\. ", ended.stdout.split("\nYours to try")[0])[1:]
+    ]
+    assert [title for title, _ in blocks] == [*(question.title for question in ASKS), "gRPC"]
+    for _, told in blocks:
+        # An answer in words, and the receipt to the unit: the formula's end is what was charged.
+        assert re.search(r"^  answer +\w+", told, re.MULTILINE), told
+        assert re.search(r"^  receipt +[0-9a-f]{24}$", told, re.MULTILINE), told
+        charged = re.search(r"^  charged +(\d+) units", told, re.MULTILINE)
+        assert charged is not None, told
+        assert int(charged[1]) > 0
+        assert f"= {charged[1]}\n" in told
+    ways = Counter(
+        (match[1], match[2]) for match in re.finditer(r"Sandbox as (\w+) .*?, (as it came|translated),", ended.stdout)
+    )
+    assert {name for name, _ in ways} == {"OpenAI", "Anthropic", "Gemini"}
+    assert {how for _, how in ways} == {"as it came", "translated"}
+    assert ended.stdout.count("curl 'http://127.0.0.1:") == 3
+    key = re.search(r"^  key +(sk-\w{48})$", ended.stdout, re.MULTILINE)
+    assert key is not None
+    assert re.search(r"^  sign in +root / \S+$", ended.stdout, re.MULTILINE)
