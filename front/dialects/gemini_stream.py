@@ -41,6 +41,7 @@ class StreamRenderer:
         self._cited: dict[int, list[parts_pb2.Citation]] = {}
         self._finished: dict[int, dict[str, Any]] = {}
         self._usage: usage_pb2.Usage | None = None
+        self._tier = ""
 
     # -- framing ------------------------------------------------------------------------------
 
@@ -101,6 +102,7 @@ class StreamRenderer:
     def _started(self, started: chat_pb2.StreamStarted) -> bytes:
         if started.id:
             self._tail["responseId"] = started.id
+        self._tier = started.service_tier
         if FORM in started.extensions.by_dialect:
             extra = orjson.loads(started.extensions.by_dialect[FORM])
             feedback = extra.pop("promptFeedback", None)
@@ -203,4 +205,6 @@ class StreamRenderer:
             body["candidates"] = [self._finished[choice] for choice in sorted(self._finished)]
         if self._usage is not None:
             body["usageMetadata"] = usage(self._usage)
+            if self._tier:
+                body["usageMetadata"].setdefault("serviceTier", self._tier)
         return self._chunk(body) if body else b""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from isthmus.v1 import parts_pb2
+from isthmus.v1 import chat_pb2, parts_pb2
 
 FORMATS = {"anthropic": "anthropic-claude-v1", "openai": "openai-responses-v1", "gemini": "google-gemini-v1"}
 _SIGNERS = {name: signer for signer, name in FORMATS.items()}
@@ -91,3 +93,73 @@ def read(told: list[Any]) -> list[parts_pb2.ThinkingPart]:
     for part in found.values():
         part.redacted = bool(part.encrypted) and not part.text and not part.summary
     return [part for part in found.values() if part.ByteSize()]
+
+
+@dataclass(slots=True)
+class _Open:
+    """Thoughts that are not whole yet: their words are apart, so that each piece costs its own length."""
+
+    found: parts_pb2.ThinkingPart
+    text: list[str] = field(default_factory=list)
+    summary: list[str] = field(default_factory=list)
+    paragraph: int = 0
+    """Which part of the summary was told last."""
+
+
+class Streamed:
+    """The thoughts of a stream: an entry each, told once, when they are whole.
+
+    Clients put streams together in two ways: Python's SDK adds up the pieces of one index, JavaScript's keeps the
+    list that came last. What is told once is whole for both.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, int], _Open] = {}
+        """(choice, part) -> the thoughts so far."""
+        self._told: Counter[int] = Counter()
+        """Choice -> how many thoughts have an entry: the next one's index."""
+
+    def begin(self, place: tuple[int, int], found: parts_pb2.ThinkingPart) -> str:
+        """Thoughts begin: the words of them that are known."""
+        thought = self._open[place] = _Open(parts_pb2.ThinkingPart())
+        thought.found.CopyFrom(found)
+        thought.text += [found.text] if found.text else []
+        thought.summary += ["\n".join(found.summary)] if found.summary else []
+        thought.paragraph = max(0, len(found.summary) - 1)
+        return found.text or "\n".join(found.summary)
+
+    def grow(self, delta: chat_pb2.PartDelta) -> str:
+        """A piece of thoughts: its words; none where it is something else."""
+        place, kind = (delta.choice, delta.index), delta.WhichOneof("delta")
+        thought = self._open.setdefault(place, _Open(parts_pb2.ThinkingPart()))
+        if kind == "thinking":
+            thought.text.append(delta.thinking)
+            return delta.thinking
+        if kind == "summary":
+            apart = "\n" if thought.summary and delta.summary_index != thought.paragraph else ""
+            thought.paragraph = delta.summary_index
+            thought.summary.append(apart + delta.summary)
+            return thought.summary[-1]
+        if kind == "encrypted":
+            thought.found.encrypted = delta.encrypted
+        elif thought.found.signed_by in _BYTES:
+            thought.found.signature += delta.signature
+        else:
+            thought.found.signature = delta.signature
+        return ""
+
+    def end(self, place: tuple[int, int]) -> list[dict[str, Any]]:
+        """Thoughts are whole: their entries; none where their words are all there is."""
+        thought = self._open.pop(place, None)
+        if thought is None or not (thought.found.signature or thought.found.encrypted):
+            return []
+        thought.found.text = "".join(thought.text)
+        thought.found.summary[:] = ["".join(thought.summary)] if thought.summary else []
+        index = self._told[place[0]]
+        self._told[place[0]] += 1
+        told = entries(thought.found, index)
+        for entry in told[1:]:
+            # Python's SDK adds texts of one index up, these too.
+            entry.pop("format", None)
+            entry.pop("id", None)
+        return told

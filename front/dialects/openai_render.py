@@ -227,10 +227,7 @@ class StreamRenderer:
         self._calls: dict[tuple[int, int], tuple[int, bool]] = {}
         """(choice, part) -> the call's number, and whether its input is free-form."""
         self._begun: set[int] = set()
-        self._summaries: dict[tuple[int, int], int] = {}
-        """(choice, part) -> which part of its summary was told last."""
-        self._thoughts: dict[tuple[int, int], tuple[int, parts_pb2.ThinkingPart]] = {}
-        """(choice, part) -> the number among the choice's thoughts, and who signs them."""
+        self._thoughts = openai_reasoning.Streamed()
         self._usage: usage_pb2.Usage | None = None
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
@@ -240,6 +237,8 @@ class StreamRenderer:
             return self._delta(event.delta)
         if kind == "part_started":
             return self._started(event.part_started)
+        if kind == "part_ended":
+            return self._ended(event.part_ended)
         if kind == "finished":
             done = event.finished
             extra = _extra(done.extensions)
@@ -284,42 +283,13 @@ class StreamRenderer:
             return self._chunk(started.choice, {"content": fenced(part)})
         if kind == "text" and part.text.text:
             return self._chunk(started.choice, {"content": part.text.text})
-        if kind == "thinking":
-            return self._thought(started)
+        if kind == "thinking" and (said := self._thoughts.begin((started.choice, started.index), part.thinking)):
+            return self._chunk(started.choice, {"reasoning_content": said})
         return b""
 
-    def _thought(self, started: chat_pb2.PartStarted) -> bytes:
-        """Thoughts begin: what is known of them, and, for signed ones, an entry that later pieces add to."""
-        found = started.part.thinking
-        number = sum(1 for choice, _ in self._thoughts if choice == started.choice)
-        self._thoughts[(started.choice, started.index)] = (number, found)
-        made: dict[str, Any] = {}
-        if said := found.text or "\n".join(found.summary):
-            made["reasoning_content"] = said
-        if found.signature or found.encrypted:
-            made["reasoning_details"] = openai_reasoning.entries(found, number)
-        elif found.signed_by:
-            made["reasoning_details"] = [{**openai_reasoning.head(found, number), "text": found.text}]
-        return self._chunk(started.choice, made) if made else b""
-
-    def _reasoning(self, delta: chat_pb2.PartDelta, kind: str) -> dict[str, Any]:
-        """A piece of thoughts; those that are signed are told in reasoning_details, too."""
-        number, found = self._thoughts.get((delta.choice, delta.index), (0, parts_pb2.ThinkingPart()))
-        made: dict[str, Any] = {}
-        entry: dict[str, Any] = {"type": f"reasoning.{'summary' if kind == 'summary' else 'text'}", "index": number}
-        if kind in ("thinking", "summary"):
-            said = delta.thinking or self._parted(delta) + delta.summary
-            made["reasoning_content"] = said
-            if not found.signed_by:
-                return made
-            entry["text" if kind == "thinking" else "summary"] = said
-        elif kind == "signature":
-            entry["signature"] = openai_reasoning.opaque(found.signed_by, delta.signature)
-        else:
-            entry["type"] = "reasoning.encrypted"
-            entry["data"] = openai_reasoning.opaque(found.signed_by, delta.encrypted)
-        made["reasoning_details"] = [entry]
-        return made
+    def _ended(self, ended: chat_pb2.PartEnded) -> bytes:
+        told = self._thoughts.end((ended.choice, ended.index))
+        return self._chunk(ended.choice, {"reasoning_details": told}) if told else b""
 
     def _delta(self, delta: chat_pb2.PartDelta) -> bytes:
         kind = delta.WhichOneof("delta")
@@ -327,7 +297,8 @@ class StreamRenderer:
         if kind == "text":
             made["content"] = delta.text
         elif kind in ("thinking", "summary", "signature", "encrypted"):
-            made = self._reasoning(delta, kind)
+            said = self._thoughts.grow(delta)
+            made = {"reasoning_content": said} if said else {}
         elif kind == "refusal":
             made["refusal"] = delta.refusal
         elif kind == "arguments" and (delta.choice, delta.index) in self._calls:
@@ -349,13 +320,6 @@ class StreamRenderer:
         if told is not None:
             return self._chunk(delta.choice, made, logprobs=told)
         return self._chunk(delta.choice, made) if made else b""
-
-    def _parted(self, delta: chat_pb2.PartDelta) -> str:
-        """What stands between two parts of a summary, where one begins."""
-        place = (delta.choice, delta.index)
-        before = self._summaries.get(place, delta.summary_index)
-        self._summaries[place] = delta.summary_index
-        return "\n" if delta.summary_index != before else ""
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
         if choice not in self._begun:

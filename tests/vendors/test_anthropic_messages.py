@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
+from openai.lib.streaming._deltas import accumulate_delta
 
 from core.pricing.prompt import prompt_tokens
 from core.state.types import Channel
@@ -20,6 +21,7 @@ from core.vendors.registry import ALL
 from front.dialects import anthropic_messages, anthropic_render, carry, openai_chat, openai_reasoning
 from front.dialects.anthropic_parts import FORM, Blocks
 from front.dialects.anthropic_stream import StreamRenderer
+from front.dialects.openai_render import StreamRenderer as OpenAIStream
 
 CLAUDE = ALL[14].chat[0]
 OPENAI = ALL[53].chat[0]
@@ -398,6 +400,30 @@ def test_an_openai_client_holds_claudes_thoughts(told: list[tuple[str, bool]]) -
     body = orjson.loads(CLAUDE.encode(chat, call(native=common_pb2.Native(form="openai.chat", body=raw))).body)
     blocks = body["messages"][0]["content"]
     assert [block.get("thinking") for block in blocks[:-1]] == [text if shown else None for text, shown in told]
+
+
+def test_streamed_thoughts_are_whole_however_a_client_puts_them_together() -> None:
+    """Python's SDK adds up the pieces of one index, JavaScript's keeps the list that came last."""
+    begun = parts_pb2.Part(thinking=parts_pb2.ThinkingPart(signed_by="openai", id="rs_1"))
+    events = [
+        chat_pb2.ChatEvent(part_started=chat_pb2.PartStarted(part=begun)),
+        chat_pb2.ChatEvent(delta=chat_pb2.PartDelta(summary="one")),
+        chat_pb2.ChatEvent(delta=chat_pb2.PartDelta(summary="two", summary_index=1)),
+        chat_pb2.ChatEvent(delta=chat_pb2.PartDelta(encrypted=b"gAAA")),
+        chat_pb2.ChatEvent(part_ended=chat_pb2.PartEnded()),
+    ]
+    renderer = OpenAIStream("m", chat_pb2.ChatRequest(), "r", 1)
+    told = [orjson.loads(chunk.removeprefix(b"data: ")) for event in events if (chunk := renderer.render(event))]
+    deltas = [chunk["choices"][0]["delta"] for chunk in told]
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "one\ntwo"
+    added: dict[object, object] = {}
+    for delta in orjson.loads(orjson.dumps(deltas)):
+        accumulate_delta(added, delta)
+    last = [delta["reasoning_details"] for delta in deltas if "reasoning_details" in delta][-1]
+    expected = parts_pb2.ThinkingPart(signed_by="openai", id="rs_1", summary=["one\ntwo"], encrypted=b"gAAA")
+    for details in (added["reasoning_details"], last):
+        assert isinstance(details, list)
+        assert openai_reasoning.read(details) == [expected]
 
 
 def test_signatures_that_cannot_be_anthropics() -> None:

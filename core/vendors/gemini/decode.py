@@ -15,6 +15,8 @@ from core.vendors.shared import carry
 from core.vendors.shared.values import place, text, whole
 
 DIALECT = "gemini.generate"
+SIGNER = "gemini"
+"""Whose form signatures have."""
 FINISH = {
     "STOP": chat_pb2.FINISH_REASON_STOP,
     "MAX_TOKENS": chat_pb2.FINISH_REASON_LENGTH,
@@ -212,7 +214,7 @@ def part(raw: dict[str, Any], made_id: str) -> parts_pb2.Part:
         if raw.get("thought") is True:
             out.thinking.text = raw["text"]
             if signed:
-                out.thinking.signature, out.thinking.signed_by = signed, "gemini"
+                out.thinking.signature, out.thinking.signed_by = signed, SIGNER
         else:
             out.text.text = raw["text"]
     else:

@@ -12,7 +12,7 @@ from isthmus.v1 import chat_pb2, parts_pb2
 
 from core.errors import InvalidRequest
 from core.vendors.gemini import thinking
-from core.vendors.gemini.decode import DIALECT, TOOL_TYPES
+from core.vendors.gemini.decode import DIALECT, SIGNER, TOOL_TYPES
 from core.vendors.interface import Call
 from core.vendors.shared import carry
 from core.vendors.shared.media import base64_of
@@ -112,7 +112,7 @@ class Contents:
     def _thinking(self, part: parts_pb2.Part) -> dict[str, Any] | None:
         thought = part.thinking
         text = thought.text or "\n".join(thought.summary)
-        own = part.thought_signature or (thought.signature if thought.signed_by == "gemini" else b"")
+        own = part.thought_signature or (thought.signature if thought.signed_by == SIGNER else b"")
         if (thought.signature or thought.encrypted) and not own:
             self._dropped.append("parts.thinking.signature")
         if not text and not own:

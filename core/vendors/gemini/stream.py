@@ -256,6 +256,8 @@ class GeminiDecoder:
         self._shut(candidate, out)
         part = parts_pb2.Part()
         getattr(part, kind).SetInParent()
+        if kind == "thinking":
+            part.thinking.signed_by = decode.SIGNER
         candidate.open_kind, candidate.open_index = kind, self._next(candidate)
         out.append(_started(candidate.index, candidate.open_index, part))
         return candidate.open_index
