@@ -1,4 +1,4 @@
-"""`make test`: the whole suite, Python's part on two processes, then npm's SDK as a client.
+"""`make test`: the whole suite, Python's part on two processes, then npm's SDKs as clients.
 
 Everything is started by the tests themselves, on free ports. Exits non-zero when
 any part fails.
@@ -6,10 +6,12 @@ any part fails.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NPM = ROOT / "tests" / "npm"
@@ -21,12 +23,18 @@ def run(*command: str, cwd: Path = ROOT) -> int:
     return subprocess.run(command, cwd=cwd, check=False).returncode
 
 
+def _packages(lock: Path) -> dict[str, Any]:
+    """What a lock file locks; nothing where there is none."""
+    packages: dict[str, Any] = json.loads(lock.read_text())["packages"] if lock.exists() else {}
+    return {name: package["version"] for name, package in packages.items() if name}
+
+
 def npm() -> int:
-    """The openai package of npm as a client."""
+    """The official SDKs of npm as clients."""
     if shutil.which("npm") is None:
         print("npm is needed for the JavaScript SDK's tests: apt-get install nodejs npm", file=sys.stderr)
         return 1
-    if not (NPM / "node_modules" / "openai").exists():
+    if _packages(NPM / "node_modules" / ".package-lock.json") != _packages(NPM / "package-lock.json"):
         status = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=NPM)
         if status:
             return status

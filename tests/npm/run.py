@@ -1,7 +1,8 @@
-"""Starts a gateway and runs the openai package of npm against it."""
+"""Starts a gateway whose channels each speak one vendor form, and runs the official SDKs of npm against it."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,22 +11,36 @@ from pathlib import Path
 
 from tests.integration.house import house
 
+HERE = Path(__file__).parent
+CHANNELS = {
+    # form -> the channel's type, and models that only this channel serves
+    "openai": (1, ("gpt-4o",)),
+    "anthropic": (14, ("claude-haiku-4-5", "claude-sonnet-5-5")),
+    "gemini": (24, ("gemini-2.5-flash", "gemini-3-pro")),
+}
+CHAT_ONLY = "deepseek-reasoner"
+"""Of OpenAI's form, but without Responses: those are converted."""
+EMBEDDINGS = {1: "text-embedding-3-small", 24: "gemini-embedding-001"}
+
 
 def main() -> int:
     """The exit status of node's test runner."""
     with tempfile.TemporaryDirectory(prefix="isthmus-npm-") as folder, house(Path(folder)) as made:
-        made.add_channel()
-        for number, model in ((40, "deepseek-reasoner"), (14, "gpt-4.1-nano"), (24, "gemini-2.5-flash")):
-            made.add_channel(type=number, models=model)
-        _, key = made.add_key()
+        made.option("SelfUseModeEnabled", "true")
+        for number, models in CHANNELS.values():
+            made.add_channel(type=number, models=",".join((*models, *filter(None, [EMBEDDINGS.get(number)]))))
+        made.add_channel(type=40, models=CHAT_ONLY)
+        _, key = made.add_key(unlimited_quota=True)
         return subprocess.run(
-            ["node", "--test", "--test-reporter=spec", "openai.test.mjs", "responses.test.mjs"],
-            cwd=Path(__file__).parent,
+            ["node", "--test", "--test-reporter=spec", *sorted(path.name for path in HERE.glob("*.test.mjs"))],
+            cwd=HERE,
             env={
                 **os.environ,
-                "ISTHMUS_BASE": made.base + "/v1",
+                "ISTHMUS_BASE": made.base,
                 "ISTHMUS_KEY": key,
-                "ISTHMUS_RESPONSES_MODELS": "gpt-4o,deepseek-reasoner,gpt-4.1-nano,gemini-2.5-flash",
+                "ISTHMUS_FORMS": json.dumps({form: models for form, (_, models) in CHANNELS.items()}),
+                "ISTHMUS_CHAT_ONLY": CHAT_ONLY,
+                "ISTHMUS_EMBEDDINGS": ",".join(EMBEDDINGS.values()),
             },
             check=False,
         ).returncode
