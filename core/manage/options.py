@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from core.errors import InvalidRequest
 from core.manage import fields
+from core.options.table import is_secret, written
 from core.pricing.completion import completion_rule
 from core.pricing.tables import MAPS, PriceTables
 from core.services.context import Services
-from core.state.options import is_secret, validate
 
 COMPLETION_META = "CompletionRatioMeta"
 """A made-up option, read only: model -> {ratio, locked} (New API)."""
@@ -43,8 +43,7 @@ async def write(services: Services, values: Mapping[str, str]) -> None:
     """Sets options, all or none. Raises InvalidRequest, which says what is wrong."""
     if not 1 <= len(values) <= AT_ONCE_MOST:
         raise InvalidRequest(f"1 to {AT_ONCE_MOST} options at once.", param="key")
-    for name, value in values.items():
+    for value in values.values():
         fields.text(value, "value", len(value))
-        validate(name, value)
-    await services.store.options.set_many(values)
+    await services.store.options.set_many(written(values, services.state.snapshot.options.raw))
     await services.state.refresh()

@@ -8,8 +8,8 @@ from isthmus.v1 import access_pb2, access_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
 from core.manage import accounts, own
+from core.options.table import PUBLIC
 from core.services.context import Services
-from core.state.options import PUBLIC
 from core.state.types import ROLE_USER
 from core.version import VERSION
 

@@ -24,6 +24,6 @@ class Store:
         self.accounts = Accounts(database, self.vault)
         self.keys = Keys(database, self.vault)
         self.channels = Channels(database, self.vault)
-        self.options = OptionRows(database)
+        self.options = OptionRows(database, self.vault)
         self.logs = Logs(database)
         self.redemptions = Redemptions(database, self.vault)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidRequest
+from core.options.table import DEFAULTS, is_secret, validate
 from core.pricing.tables import PriceTables
-from core.state.options import DEFAULTS, Options, is_secret, validate
+from core.state.options import Options
 from tests.rest.people import Person
 
 
@@ -45,6 +46,28 @@ def test_setting(root: Person, key: str, value: Any, held: str) -> None:
     assert told(root)[key] == held
 
 
+def test_a_secret_is_never_returned(root: Person) -> None:
+    root.get("PUT", "/api/option/", {"key": "GitHubClientSecret", "value": "hush-hush"})
+    assert "GitHubClientSecret" not in told(root)
+    assert "hush-hush" not in str(root.get("GET", "/api/option/"))
+
+
+def test_a_switch_wants_what_it_needs(root: Person) -> None:
+    reply = root.ask("PUT", "/api/option/", {"key": "discord.enabled", "value": True}).json()
+    assert not reply["success"]
+    assert "set discord.client_id first" in reply["message"]
+    root.get("PUT", "/api/option/", {"key": "discord.client_id", "value": "123"})
+    root.get("PUT", "/api/option/", {"key": "discord.enabled", "value": True})
+    assert told(root)["discord.enabled"] == "true"
+
+
+def test_two_names_of_one_table(root: Person) -> None:
+    root.get("PUT", "/api/option/", {"key": "group_ratio_setting.group_ratio", "value": '{"default":1,"pro":2}'})
+    assert told(root)["GroupRatio"] == '{"default":1,"pro":2}' == told(root)["group_ratio_setting.group_ratio"]
+    root.get("PUT", "/api/option/", {"key": "GroupRatio", "value": DEFAULTS["GroupRatio"]})
+    assert told(root)["group_ratio_setting.group_ratio"] == DEFAULTS["GroupRatio"]
+
+
 def test_the_model_table_goes_back(root: Person) -> None:
     root.get("PUT", "/api/option/", {"key": "ModelRatio", "value": '{"mine": 2}'})
     root.get("PUT", "/api/option/", {"key": "CacheRatio", "value": '{"mine": 0.5}'})
@@ -57,7 +80,7 @@ def test_the_model_table_goes_back(root: Person) -> None:
     ("key", "value", "named"),
     [
         ("NoSuchOption", "x", "no option NoSuchOption"), ("CompletionRatioMeta", "{}", "no option"),
-        ("GitHubClientSecret", "x", "no option"), ("RegisterEnabled", "yes", "true or false"),
+        ("RegisterEnabled", "yes", "true or false"),
         ("RetryTimes", "-1", "whole number"), ("RetryTimes", "x", "whole number"), ("RetryTimes", 1.5, "whole number"),
         ("RetryTimes", str(1 << 60), "whole number"), ("Price", "0", "above 0"), ("Price", "nan", "above 0"),
         ("Price", "inf", "above 0"), ("Price", "x", "Price"), ("QuotaPerUnit", "0", "above 0"),

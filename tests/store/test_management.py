@@ -10,6 +10,8 @@ from isthmus.v1 import billing_pb2
 
 from core.errors import Conflict, InvalidRequest, RecordNotFound
 from core.ledger import purses
+from core.settings import CoreSettings
+from core.store.secrets import Vault
 from core.store.store import Store
 from tests.store.test_conformance import dsn, settings, store
 
@@ -177,3 +179,20 @@ async def test_values_no_column_holds_are_the_askers_fault(store: Store) -> None
         with pytest.raises(InvalidRequest):
             await store.accounts.create("nul\0", "h")
     await store.accounts.create("still works", "h")
+
+
+async def test_secret_options_are_sealed(store: Store) -> None:
+    """At rest no secret stands in clear; one that an import left in clear is read all the same."""
+    written = {"GitHubClientSecret": SECRET, "SMTPToken": "", "SystemName": "Mine"}
+    await store.options.set_many(written)
+    rows = dict(await store.database.read(lambda: store.database.execute("SELECT key, value FROM options")))
+    assert SECRET not in str(rows)
+    assert rows["SystemName"] == "Mine"
+    assert await store.options.all() == written
+    await store.database.write(
+        lambda: store.database.execute("UPDATE options SET value = 'plain' WHERE key = 'GitHubClientSecret'")
+    )
+    assert (await store.options.all())["GitHubClientSecret"] == "plain"
+    await store.options.set_many({"GitHubClientSecret": SECRET})
+    store.options._vault = Vault(CoreSettings(crypto_secret="another", session_secret="another"))
+    assert (await store.options.all())["GitHubClientSecret"] == "", "another CRYPTO_SECRET: the site still starts"

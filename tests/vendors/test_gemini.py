@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
 
-from core.state.options import DEFAULTS
+from core.options.table import DEFAULTS
 from core.state.types import Channel
 from core.vendors.gemini import decode, schema, thinking
 from core.vendors.gemini.chunks import Chunks

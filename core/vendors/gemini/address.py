@@ -26,12 +26,12 @@ def table(text: str) -> dict[str, Any]:
 
 
 def option(call: Call, name: str) -> str:
-    """An option gemini.*; empty where it is not set."""
-    return call.options.get("gemini." + name, "")
+    """An option's text; empty where it is not set."""
+    return call.options.get(name, "")
 
 
 def on(call: Call, name: str) -> bool:
-    """Whether a switch gemini.* is on; switches nobody set are."""
+    """Whether a switch is on; switches nobody set are."""
     return option(call, name) != "false"
 
 
@@ -39,7 +39,7 @@ def version(call: Call, model: str) -> str:
     """The API's version: the channel's, else the option's for the model, else its default."""
     if call.channel.other:
         return call.channel.other
-    settings = table(option(call, "version_settings"))
+    settings = table(option(call, "gemini.version_settings"))
     found = settings.get(model) or settings.get("default")
     return found if isinstance(found, str) else VERSION
 

@@ -139,7 +139,7 @@ def _vendors_own(body: bytes) -> bytes:
 
 def _model(call: Call) -> tuple[str, dict[str, Any]]:
     """The model's own name, and the thinkingConfig that the suffix of the name stands for."""
-    if not on(call, "thinking_adapter_enabled"):
+    if not on(call, "gemini.thinking_adapter_enabled"):
         return call.sent, {}
     return thinking.unsuffixed(call.sent)
 

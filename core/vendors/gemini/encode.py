@@ -62,7 +62,7 @@ def raw(json: bytes, name: str) -> Any:
 def encode(request: chat_pb2.ChatRequest, call: Call, model: str) -> tuple[bytes, tuple[str, ...]]:
     """The body, and the canonical names of what it could not hold. Raises InvalidRequest."""
     dropped: list[str] = []
-    sign = on(call, "function_call_thought_signature_enabled")
+    sign = on(call, "gemini.function_call_thought_signature_enabled")
     system, contents = Contents(call, model, sign, dropped).encode(request.messages)
     body: dict[str, Any] = {}
     if system is not None:
@@ -292,7 +292,7 @@ def _safety(request: chat_pb2.ChatRequest, body: dict[str, Any], call: Call, dro
         if any(setting.method for setting in request.safety):
             dropped.append("safety.method")
         return
-    settings = table(option(call, "safety_settings"))
+    settings = table(option(call, "gemini.safety_settings"))
     made = [
         {"category": category, "threshold": threshold}
         for category in CATEGORIES

@@ -1,0 +1,60 @@
+"""Options about who may sign in, and how."""
+
+from __future__ import annotations
+
+from core.options.kinds import ADDRESS, COMMAS, SWITCH, TEXT, choice, whole
+from core.options.row import Row
+
+DOMAINS = "gmail.com,163.com,126.com,qq.com,outlook.com,hotmail.com,icloud.com,yahoo.com,foxmail.com"
+
+ROWS = (
+    Row("PasswordLoginEnabled", SWITCH, "true", "Sign in by password.", public=True),
+    Row("PasswordRegisterEnabled", SWITCH, "true", "Register with a password.", public=True),
+    Row("RegisterEnabled", SWITCH, "true", "Let anybody register.", public=True),
+    Row("EmailVerificationEnabled", SWITCH, "false", "Registering needs a code sent by mail.", public=True),
+    Row("EmailDomainRestrictionEnabled", SWITCH, "false", "Take mail addresses of listed domains alone.",
+        used=False, needs=("EmailDomainWhitelist",)),
+    Row("EmailAliasRestrictionEnabled", SWITCH, "false", "Refuse mail addresses with + or . in the name.", used=False),
+    Row("EmailDomainWhitelist", COMMAS, DOMAINS, "The domains taken then.", used=False),
+    Row("GitHubOAuthEnabled", SWITCH, "false", "Sign in by GitHub.", used=False, needs=("GitHubClientId",)),
+    Row("GitHubClientId", TEXT, "", "The client's id at GitHub.", used=False),
+    Row("GitHubClientSecret", TEXT, "", "Its secret.", used=False),
+    Row("LinuxDOOAuthEnabled", SWITCH, "false", "Sign in by Linux DO.", used=False, needs=("LinuxDOClientId",)),
+    Row("LinuxDOClientId", TEXT, "", "The client's id at Linux DO.", used=False),
+    Row("LinuxDOClientSecret", TEXT, "", "Its secret.", used=False),
+    Row("LinuxDOMinimumTrustLevel", whole(0, 4), "0", "Least trust level that may sign in.", used=False),
+    Row("TelegramOAuthEnabled", SWITCH, "false", "Sign in by Telegram.", used=False,
+        needs=("TelegramBotToken", "TelegramBotName")),
+    Row("TelegramBotToken", TEXT, "", "The bot's token.", used=False),
+    Row("TelegramBotName", TEXT, "", "The bot's name.", used=False),
+    Row("WeChatAuthEnabled", SWITCH, "false", "Sign in by a WeChat server.", used=False,
+        needs=("WeChatServerAddress",)),
+    Row("WeChatServerAddress", ADDRESS, "", "The WeChat server.", used=False),
+    Row("WeChatServerToken", TEXT, "", "What it is shown.", used=False),
+    Row("WeChatAccountQRCodeImageURL", TEXT, "", "The picture to scan.", used=False),
+    Row("TurnstileCheckEnabled", SWITCH, "false", "Ask Cloudflare's Turnstile before registering and the like.",
+        used=False, needs=("TurnstileSiteKey", "TurnstileSecretKey")),
+    Row("TurnstileSiteKey", TEXT, "", "The site's key.", used=False),
+    Row("TurnstileSecretKey", TEXT, "", "The secret key.", used=False),
+    Row("oidc.enabled", SWITCH, "false", "Sign in by OpenID Connect.", used=False, needs=("oidc.client_id",)),
+    Row("oidc.client_id", TEXT, "", "The client's id there.", used=False),
+    Row("oidc.client_secret", TEXT, "", "Its secret.", used=False),
+    Row("oidc.well_known", ADDRESS, "", "The provider's discovery document.", used=False),
+    Row("oidc.authorization_endpoint", ADDRESS, "", "Where users are sent.", used=False),
+    Row("oidc.token_endpoint", ADDRESS, "", "Where codes are exchanged.", used=False),
+    Row("oidc.user_info_endpoint", ADDRESS, "", "Where users are asked about.", used=False),
+    Row("discord.enabled", SWITCH, "false", "Sign in by Discord.", used=False, needs=("discord.client_id",)),
+    Row("discord.client_id", TEXT, "", "The client's id at Discord.", used=False),
+    Row("discord.client_secret", TEXT, "", "Its secret.", used=False),
+    Row("passkey.enabled", SWITCH, "false", "Sign in by passkey.", used=False),
+    Row("passkey.rp_display_name", TEXT, "", "The site's name in passkeys; empty: SystemName.", used=False),
+    Row("passkey.rp_id", TEXT, "", "The domain of passkeys; empty: the host of ServerAddress.", used=False),
+    Row("passkey.origins", COMMAS, "", "Origins passkeys are taken from; empty: ServerAddress.", used=False),
+    Row("passkey.allow_insecure_origin", SWITCH, "false", "Take origins without TLS.", used=False),
+    Row("passkey.user_verification", choice("required", "preferred", "discouraged"), "preferred",
+        "Whether the device asks who it is.", used=False),
+    Row("passkey.attachment_preference", choice("", "platform", "cross-platform"), "",
+        "Kind of device preferred.", used=False),
+    Row("token_setting.max_user_tokens", whole(0), "1000", "Most keys of an account."),
+)  # fmt: skip
+"""Custom OAuth providers are rows of a table of their own."""

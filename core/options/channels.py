@@ -1,0 +1,61 @@
+"""Options about channels: retries, disabling, tests, affinity."""
+
+from __future__ import annotations
+
+import json
+
+from core.options.kinds import LINES, OBJECTS, STATUSES, SWITCH, choice, number, whole
+from core.options.row import Row
+
+KEYWORDS = (
+    "Your credit balance is too low\nThis organization has been disabled.\nYou exceeded your current quota\n"
+    "Permission denied\nThe security token included in the request is invalid\nOperation not allowed\n"
+    "Your account is not authorized"
+)
+
+
+def _rule(name: str, model: str, path: str, key: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "model_regex": [model],
+        "path_regex": [path],
+        "key_sources": [{"type": "gjson", "path": key}],
+        "skip_retry_on_failure": True,
+        "include_using_group": True,
+        "include_rule_name": True,
+    }
+
+
+RULES = json.dumps(
+    [
+        _rule("codex cli trace", "^gpt-.*$", "/v1/responses", "prompt_cache_key"),
+        _rule("claude cli trace", "^claude-.*$", "/v1/messages", "metadata.user_id"),
+    ]
+)
+
+ROWS = (
+    Row("RetryTimes", whole(0, 100), "0", "Tries after the first."),
+    Row("AutomaticRetryStatusCodes", STATUSES, "100-199,300-399,401-407,409-499,500-503,505-523,525-599",
+        "Answers after which another channel is tried; 504 and 524 never are."),
+    Row("AutomaticDisableChannelEnabled", SWITCH, "false", "Disable a channel's key that fails for good."),
+    Row("AutomaticEnableChannelEnabled", SWITCH, "false", "Enable it again when a test passes."),
+    Row("AutomaticDisableStatusCodes", STATUSES, "401", "Answers that mean so."),
+    Row("AutomaticDisableKeywords", LINES, KEYWORDS, "Words of answers that mean so, whatever their case."),
+    Row("ChannelDisableThreshold", number(0), "5", "Seconds a test in a round may take; 0: any.", used=False),
+    Row("monitor_setting.auto_test_channel_enabled", SWITCH, "false", "Test channels in rounds.", used=False),
+    Row("monitor_setting.auto_test_channel_minutes", number(0, above=True), "10", "Minutes between rounds.",
+        used=False),
+    Row("monitor_setting.channel_test_mode", choice("scheduled_all", "passive_recovery"), "scheduled_all",
+        "All, or those that were disabled automatically.", used=False),
+    Row("channel_affinity_setting.enabled", SWITCH, "true", "Keep a conversation on its channel.", used=False),
+    Row("channel_affinity_setting.switch_on_success", SWITCH, "true", "Go on where another channel answered.",
+        used=False),
+    Row("channel_affinity_setting.keep_on_channel_disabled", SWITCH, "false", "Remember disabled channels.",
+        used=False),
+    Row("channel_affinity_setting.max_entries", whole(1, 10_000_000), "100000", "Most conversations remembered.",
+        used=False),
+    Row("channel_affinity_setting.default_ttl_seconds", whole(1), "3600", "How long.", used=False),
+    Row("channel_affinity_setting.rules", OBJECTS, RULES, "How conversations are known.", used=False),
+    Row("isthmus.prefer_same_dialect", SWITCH, "false",
+        "Of channels of one priority prefer those that speak the client's dialect."),
+)  # fmt: skip
