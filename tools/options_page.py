@@ -14,8 +14,8 @@ SHOWN_MOST = 60
 HEAD = """# Options
 
 Made by `python -m tools.options_page` from core/options; do not edit. Root reads and writes them by `GET` and
-`PUT /api/option/` ({key, value}; values are texts, and numbers, true and false are taken, too), or by AdminService. Names are
-New API's.
+`PUT /api/option/` ({key, value}; values are texts, and numbers, true and false are taken, too), or by AdminService.
+Names are New API's.
 Secrets are never returned and are encrypted at rest. Public ones are told to everybody by `/api/status`.
 
 What is *not used yet* is kept and returned, and nothing obeys it. What has *no sense here* is, too, for the
