@@ -30,7 +30,7 @@ from core.upstream.interface import (
     UpstreamFailure,
     UpstreamRequest,
 )
-from core.vendors.interface import BadAnswer, Call
+from core.vendors.interface import BadAnswer, Call, ToldRefusal, VendorRefusal
 from core.vendors.registry import vendor
 
 CHAT = "openai.chat"
@@ -100,7 +100,7 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
     spoken = exchange.task.native.form if exchange.task.native is not None else ""
     chosen, own = forms[0], False
     for form in forms:
-        if form.name == spoken and row.serves(form.name, map_model(channel, exchange.envelope.model)):
+        if form.name == spoken and row.serves(form.name, map_model(channel, exchange.envelope.model), channel.base_url):
             chosen, own = form, True
             break
     if chosen.name == CHAT:
@@ -170,7 +170,11 @@ async def _refused(answer: UpstreamAnswer, form: Form, call: Call) -> VendorErro
         body = b""
     finally:
         await answer.aclose()
-    refusal = form.refusal(answer.status, answer.headers, body, call)
+    return _refusal_error(form.refusal(answer.status, answer.headers, body, call), call)
+
+
+def _refusal_error(refusal: VendorRefusal, call: Call) -> VendorError:
+    """A refusal as an error; its status after the channel's mapping."""
     return VendorError(
         refusal.message,
         param=refusal.param,
@@ -194,8 +198,10 @@ async def read_whole(opened: Opened, settings: CoreSettings) -> bytes:
     return body
 
 
-def broken(error: BadAnswer) -> VendorBroken:
-    """A body that is not what its wire form allows."""
+def broken(error: BadAnswer, call: Call) -> VendorError:
+    """A body that is not what its wire form allows, or that tells an error under a status of success."""
+    if isinstance(error, ToldRefusal):
+        return _refusal_error(error.refusal, call)
     return VendorBroken(f"The vendor's answer could not be read: {error}")
 
 

@@ -92,7 +92,7 @@ async def _ask(relay: Relay, exchange: Exchange, candidate: Candidate) -> int:
     try:
         tokens: int = opened.form.decode(body, opened.call)
     except BadAnswer as error:
-        raise broken(error) from error
+        raise broken(error, opened.call) from error
     return tokens
 
 

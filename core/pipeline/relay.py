@@ -266,7 +266,7 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
             return out, None, _with_tokens(exchange, usage)
         canonical = opened.form.decode(body, opened.call)
     except BadAnswer as error:
-        raise broken(error) from error
+        raise broken(error, opened.call) from error
     canonical.id = canonical.id or exchange.request_id
     if canonical.HasField("usage"):
         return None, canonical, _with_tokens(exchange, canonical.usage)

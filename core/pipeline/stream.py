@@ -21,7 +21,7 @@ from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
 from core.pricing.count import Delivered
 from core.routing.choose import Candidate, Plan
 from core.upstream.interface import UpstreamFailure
-from core.vendors.interface import BadAnswer
+from core.vendors.interface import BadAnswer, ToldRefusal
 
 logger = logging.getLogger("isthmus.stream")
 
@@ -193,7 +193,7 @@ async def _first_output(exchange: Exchange, opened: Opened) -> _Open:
     except UpstreamFailure as failure:
         raise failure_error(failure) from failure
     except BadAnswer as error:
-        raise broken(error) from error
+        raise broken(error, opened.call) from error
     raise VendorBroken("The vendor's stream was empty.")
 
 
@@ -203,6 +203,12 @@ async def _not_a_stream(opened: Opened) -> None:
         body = await opened.answer.read(ERROR_BODY_LIMIT)
     except UpstreamFailure as failure:
         raise failure_error(failure) from failure
+    try:
+        opened.form.decode(body, opened.call)
+    except ToldRefusal as told:
+        raise broken(told, opened.call) from told
+    except BadAnswer:
+        pass
     refusal = opened.form.refusal(502, opened.answer.headers, body, opened.call)
     raise VendorBroken(f"The vendor answered with a document instead of a stream: {refusal.message}")
 
@@ -248,7 +254,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenera
         except UpstreamFailure as failure:
             error = failure_error(failure)
         except BadAnswer as bad:
-            error = broken(bad)
+            error = broken(bad, current.opened.call)
         except InsufficientQuota as quota:
             error = quota
         if error is None and source.fault is None:

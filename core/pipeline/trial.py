@@ -134,7 +134,7 @@ async def _run(relay: Relay, exchange: Exchange, channel: Channel) -> billing_pb
     except UpstreamFailure as failure:
         raise failure_error(failure) from failure
     except BadAnswer as error:
-        raise broken(error) from error
+        raise broken(error, opened.call) from error
     finally:
         await opened.answer.aclose()
     return settle(exchange, relay.ledger, decoder.usage or counted(0, 0), billing_pb2.ENDING_COMPLETE)

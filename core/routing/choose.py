@@ -165,7 +165,7 @@ def _speaks(channel: Channel, form: str, model: str) -> bool:
     if row is None or not any(known.name == form for forms in (row.chat, row.embedding, row.rerank) for known in forms):
         return False
     try:
-        return row.serves(form, map_model(channel, model))
+        return row.serves(form, map_model(channel, model), channel.base_url)
     except ChannelError:
         return False
 

@@ -73,6 +73,14 @@ class BadAnswer(Exception):
     """The vendor's answer is not what its wire form allows; the text says what, without content."""
 
 
+class ToldRefusal(BadAnswer):
+    """An error that the vendor told under a status of success."""
+
+    def __init__(self, refusal: VendorRefusal) -> None:
+        super().__init__("it tells an error")
+        self.refusal = refusal
+
+
 class ChatDecoder(Protocol):
     """A stream of one answer, fed bytes in any split; gives canonical events.
 
@@ -231,10 +239,14 @@ class Vendor:
     rerank: tuple[RerankForm, ...] = ()
     limited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Forms (by name) that serve only models whose names hold one of the pieces."""
+    placed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Forms (by name) that are spoken at these addresses only."""
     unavailable: str = ""
     """For types without an adaptor: why, as an error message."""
 
-    def serves(self, form: str, model: str) -> bool:
-        """Whether a form the vendor speaks is spoken for a model."""
-        pieces = self.limited.get(form)
+    def serves(self, form: str, model: str, address: str) -> bool:
+        """Whether a form the vendor speaks is spoken for a model, at a channel's address."""
+        pieces, places = self.limited.get(form), self.placed.get(form)
+        if places is not None and address.rstrip("/") not in places:
+            return False
         return pieces is None or any(piece in model for piece in pieces)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from core.vendors.ali.rerank import AliRerank
 from core.vendors.anthropic.messages import AnthropicMessages
 from core.vendors.gemini.chat import GeminiChat
 from core.vendors.gemini.embed import GeminiEmbed
-from core.vendors.interface import ChatForm, EmbeddingForm, Vendor
+from core.vendors.interface import ChatForm, EmbeddingForm, RerankForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.embeddings import OpenAIEmbeddings
 from core.vendors.responses.form import OpenAIResponses
-from core.vendors.table import ROWS, Row
+from core.vendors.table import MESSAGE_PLANS, ROWS, Row
 
 SANDBOX = 1000
 """The vendor that is part of this house, for tests and trials."""
+
+
+_RERANK: Mapping[str, Callable[[Row], RerankForm]] = {"jina.rerank": JinaRerank, "ali.rerank": AliRerank}
+"""Rerank forms by their names in the table."""
 
 
 def _vendor(row: Row) -> Vendor:
@@ -25,10 +30,13 @@ def _vendor(row: Row) -> Vendor:
     if row.responses:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}
+    placed: dict[str, frozenset[str]] = {}
     if row.messages:
         chat = (*chat, AnthropicMessages(row))
         if row.messages_models:
             limited[AnthropicMessages.name] = row.messages_models
+        if row.messages_plans:
+            placed[AnthropicMessages.name] = frozenset(MESSAGE_PLANS)
     if row.gemini:
         chat = (*chat, GeminiChat(row))
         embedding = (*embedding, GeminiEmbed(row))
@@ -39,8 +47,9 @@ def _vendor(row: Row) -> Vendor:
         base_url=row.base,
         chat=chat,
         embedding=embedding,
-        rerank=(JinaRerank(row),) if row.rerank else (),
+        rerank=(_RERANK[row.rerank_form](row),) if row.rerank else (),
         limited=limited,
+        placed=placed,
         unavailable=row.unavailable,
     )
 

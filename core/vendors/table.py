@@ -39,6 +39,8 @@ class Row:
     """Pieces of the names of the models that are served in that form; empty: all."""
     gemini: bool = False
     """Whether it speaks Gemini's forms, whose addresses are made of version, model and method."""
+    messages_plans: bool = False
+    """That form is spoken at the addresses of the vendor's plans only (MESSAGE_PLANS)."""
     chat_form: str = "openai.chat"
     """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
     auth: str = "bearer"
@@ -59,6 +61,11 @@ class Row:
     """Members the vendor refuses."""
     allows: frozenset[str] = frozenset()
     """Where set, the only members that go out."""
+    thinking: str = ""
+    """How thinking is turned on and off: "object" thinking {type}, "effort" the same with reasoning_effort beside it,
+    "flag" enable_thinking and thinking_budget; empty: by reasoning_effort alone."""
+    fill_in_middle: bool = False
+    """prefix or suffix without messages goes out with an empty user message (SiliconFlow)."""
     reasoning_field: str = ""
     """What an assistant message's thoughts are called when they go back; empty: they do not."""
     plain_image_url: bool = False
@@ -70,11 +77,14 @@ class Row:
     max_tokens_name: str = "max_tokens"
     """What the limit on output tokens is called in encoded requests."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Beside the usual ones; {other} is the channel's field, and a header whose value is empty is left out."""
+    """Beside the usual ones; {other} is the channel's field, {server} the option ServerAddress; empty ones are left
+    out."""
     stream_headers: tuple[tuple[str, str], ...] = ()
     """On streams only."""
     renames: tuple[tuple[str, str], ...] = ()
     """Members of embedding and rerank requests that the vendor calls otherwise."""
+    rerank_form: str = "jina.rerank"
+    """Or a form of the vendor's own."""
     bots: str = ""
     """A path for models named bot* (VolcEngine)."""
     unavailable: str = ""
@@ -214,7 +224,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
         embedding="/compatible-mode/v1/embeddings", responses="/api/v2/apps/protocols/compatible-mode/v1/responses",
-        reasoning_field="reasoning_content",
+        rerank="/api/v1/services/rerank/text-rerank/text-rerank", rerank_form="ali.rerank",
+        reasoning_field="reasoning_content", thinking="flag",
         messages="/apps/anthropic/v1/messages",
         messages_models=("qwen", "deepseek-v4", "kimi", "glm", "minimax-m"),
         headers=(("X-DashScope-Plugin", "{other}"),), stream_headers=(("X-DashScope-SSE", "enable"),),
@@ -224,7 +235,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
         suffixes="openrouter", reasoning_field="reasoning", messages=V1_MESSAGES, stream_usage=False,
-        headers=(("X-OpenRouter-Title", "Isthmus"),),
+        headers=(("HTTP-Referer", "{server}"), ("X-OpenRouter-Title", "Isthmus")),
     ),
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
     Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
@@ -232,12 +243,12 @@ ROWS: tuple[Row, ...] = (
     Row(24, "Gemini", "google", "https://generativelanguage.googleapis.com", chat="", gemini=True),
     Row(
         25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
-        fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
+        fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content", thinking="object",
         messages="/anthropic/v1/messages",
     ),
     Row(
         26, "ZhipuV4", "zhipu", "https://open.bigmodel.cn", chat="/api/paas/v4/chat/completions",
-        embedding="/api/paas/v4/embeddings", clamp_top_p=True, reasoning_field="reasoning_content",
+        embedding="/api/paas/v4/embeddings", clamp_top_p=True, reasoning_field="reasoning_content", thinking="object",
         messages="/api/anthropic/v1/messages",
     ),
     Row(
@@ -268,7 +279,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         40, "SiliconFlow", "siliconflow", "https://api.siliconflow.cn", embedding=V1_EMBED, rerank=V1_RERANK,
-        reasoning_field="reasoning_content",
+        reasoning_field="reasoning_content", thinking="flag", fill_in_middle=True,
     ),
     _no_adaptor(41, "VertexAI", "google", "", "the Gemini form"),
     Row(
@@ -276,7 +287,7 @@ ROWS: tuple[Row, ...] = (
         stream_usage=False, allows=_MISTRAL, plain_image_url=True, short_call_ids=True,
     ),
     Row(
-        43, "DeepSeek", "deepseek", "https://api.deepseek.com", suffixes="deepseek",
+        43, "DeepSeek", "deepseek", "https://api.deepseek.com", suffixes="deepseek", thinking="effort",
         reasoning_field="reasoning_content", messages="/anthropic/v1/messages",
     ),
     Row(44, "MokaAI", "moka", "https://api.moka.ai", chat="", embedding="/embeddings"),
@@ -284,12 +295,13 @@ ROWS: tuple[Row, ...] = (
         45, "VolcEngine", "volcengine", "https://ark.cn-beijing.volces.com", chat="/api/v3/chat/completions",
         embedding="/api/v3/embeddings", rerank="/api/v3/rerank", responses="/api/v3/responses",
         bots="/api/v3/bots/chat/completions",
-        suffixes="volc", reasoning_field="reasoning_content",
+        suffixes="volc", reasoning_field="reasoning_content", thinking="effort",
+        messages=V1_MESSAGES, messages_plans=True,
     ),
     Row(
         46, "BaiduV2", "baidu", "https://qianfan.baidubce.com", chat="/v2/chat/completions",
         embedding="/v2/embeddings", rerank="/v2/rerank", auth="baidu", suffixes="baidu",
-        reasoning_field="reasoning_content",
+        reasoning_field="reasoning_content", thinking="flag",
     ),
     Row(
         47, "Xinference", "xinference", "", embedding=V1_EMBED, rerank=V1_RERANK, auth="bearer-optional",
@@ -365,5 +377,6 @@ MESSAGE_PLANS = {
     "glm-coding-plan": "https://open.bigmodel.cn/api/anthropic",
     "glm-coding-plan-international": "https://api.z.ai/api/anthropic",
     "kimi-coding-plan": "https://api.kimi.com/coding",
+    "doubao-coding-plan": "https://ark.cn-beijing.volces.com/api/coding",
 }
 """The same plans in the Messages form: what stands before /v1/messages."""

@@ -15,7 +15,7 @@ from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, rerank_pb2
 
 from core.errors import IsthmusError
 from core.state.types import Channel
-from core.vendors.interface import BadAnswer, Call
+from core.vendors.interface import BadAnswer, Call, ToldRefusal
 from core.vendors.registry import ALL
 from front.dialects.interface import Ask
 from front.dialects.strict import load_object
@@ -259,6 +259,8 @@ def _answer(case: Case) -> dict[str, Any]:
         body = case.body()
         try:
             answer = form.decode(body, call)
+        except ToldRefusal as told:
+            return {"canonical.json": {"refused": dataclasses.asdict(told.refusal)}}
         except BadAnswer as error:
             return {"canonical.json": {"broken": str(error)}}
         out["canonical.json"] = {operation: texts.show(answer)}
@@ -313,8 +315,8 @@ def _stream(case: Case) -> dict[str, Any]:
         out["canonical.json"] = {"events": [texts.show(event) for event in found]}
         if broken:
             out["canonical.json"]["broken"] = broken
-        passed, _, _ = relayed(form, call, [case.body()])
         if case.given.get("relay"):
+            passed, _, _ = relayed(form, call, [case.body()])
             out["relay.sse"] = passed.decode()
     else:
         found = [texts.read(tree, chat_pb2.ChatEvent()) for tree in case.expected("canonical.json")["events"]]

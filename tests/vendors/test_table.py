@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from isthmus.v1 import common_pb2
+from isthmus.v1 import chat_pb2, common_pb2
 
 from core.errors import ChannelError
 from core.state.types import Channel
@@ -92,6 +92,22 @@ def test_no_number_twice_and_ours_begin_at_1000() -> None:
     assert {number for number in numbers if number < 1000} == known
 
 
+TASKS = {2, 5, 36, 50, 51, 52, 54, 55, 56}
+"""Types that chat, embed or rerank nothing (spec: providers.md): reached by their tasks or pictures, when those come."""
+
+
+@pytest.mark.parametrize("line", NUMBERS.strip().splitlines())
+def test_every_type_is_served_or_says_why_not(line: str) -> None:
+    vendor = ALL[int(line.split()[0])]
+    served = bool(vendor.chat or vendor.embedding or vendor.rerank)
+    assert served != bool(vendor.unavailable)
+    if not served:
+        assert vendor.name in vendor.unavailable
+        assert vendor.unavailable.endswith(".")
+    if vendor.number in TASKS:
+        assert not served
+
+
 @pytest.mark.parametrize("number", [11, 21, 57])
 def test_retired_types_say_so(number: int) -> None:
     vendor = ALL[number]
@@ -105,12 +121,13 @@ def sent(number: int, body: dict[str, Any], model: str = "m", kind: str = "chat"
     fields = {"base_url": ALL[number].base_url or "https://v.example.com", "other": "", **more}
     query = fields.pop("query", "")
     secret = fields.pop("secret", "key-1234567")
+    options = fields.pop("options", {})
     channel = Channel(
         id=1, type=number, name="c", keys=(), models=frozenset(), groups=frozenset(), priority=0, weight=0, **fields
     )
     raw = orjson.dumps({"model": "asked", **body})
     native = common_pb2.Native(form="", body=raw, query=query)
-    call = Call(channel, secret, "asked", model, bool(body.get("stream")), native=native)
+    call = Call(channel, secret, "asked", model, bool(body.get("stream")), native=native, options=options)
     forms = getattr(ALL[number], kind)
     form = next(
         form for form in forms if form.name in ("openai.chat", "mistral.chat", "openai.embeddings", "jina.rerank")
@@ -162,6 +179,8 @@ def test_usage_in_streams_is_asked_for_where_it_is_known(row: Any) -> None:
         (46, "ernie-search", {}, {"model": "ernie", "web_search": {"enable": True}}),
         (48, "grok-4-search", {}, {"model": "grok-4", "search_parameters": {"mode": "on"}}),
         (48, "grok-3-mini-high", {}, {"model": "grok-3-mini", "reasoning_effort": "high"}),
+        (48, "grok-4", {"stop": ["x"], "presence_penalty": 1, "seed": 1}, {"seed": 1}),
+        (48, "grok-4-fast-non-reasoning", {"stop": ["x"]}, {"stop": ["x"]}),
         (34, "command-a", {"n": 2, "store": True, "seed": 3}, {"seed": 3}),
     ],
 )
@@ -169,6 +188,60 @@ def test_quirks(number: int, model: str, body: dict[str, Any], expected: dict[st
     out = body_of(sent(number, {"messages": [], **body}, model))
     more = {"usage": {"include": True}} if number == 20 else {}
     assert out == {"model": model, "messages": [], **more, **expected}
+
+
+def test_what_a_vendor_does_not_take_is_named() -> None:
+    assert sent(27, {"messages": [], "n": 2, "logit_bias": {}}).dropped == ("logit_bias", "n")
+    assert sent(34, {"messages": [], "store": True}).dropped == ("store",)
+    assert sent(48, {"messages": [], "stop": ["x"]}, "grok-4").dropped == ("stop",)
+    assert sent(1, {"messages": [], "n": 2}).dropped == ()
+
+
+def test_a_middle_to_be_filled_in_gets_a_message_at_siliconflow() -> None:
+    out = body_of(sent(40, {"prefix": "def f(", "suffix": "return 1"}))
+    assert out["messages"] == [{"role": "user", "content": ""}]
+    said = [{"role": "user", "content": "Go on."}]
+    assert body_of(sent(40, {"prefix": "a", "messages": said}))["messages"] == said
+    assert "messages" not in body_of(sent(1, {"prefix": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("number", "told", "expected"),
+    [
+        (26, {"mode": chat_pb2.REASONING_MODE_OFF}, {"thinking": {"type": "disabled"}}),
+        (25, {"effort": chat_pb2.EFFORT_HIGH}, {"thinking": {"type": "enabled"}}),
+        (43, {"effort": chat_pb2.EFFORT_HIGH}, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
+        (45, {"effort": chat_pb2.EFFORT_NONE}, {"thinking": {"type": "disabled"}}),
+        (17, {"budget_tokens": 500}, {"enable_thinking": True, "thinking_budget": 500}),
+        (46, {"budget_tokens": 0}, {"enable_thinking": False}),
+        (40, {"mode": chat_pb2.REASONING_MODE_ON}, {"enable_thinking": True}),
+        (17, {}, {}),
+        (19, {"effort": chat_pb2.EFFORT_LOW}, {"reasoning_effort": "low"}),
+    ],
+)
+def test_thinking_has_a_switch_of_its_own(number: int, told: dict[str, Any], expected: dict[str, Any]) -> None:
+    channel = Channel(
+        id=1, type=number, name="c", keys=(), models=frozenset(), groups=frozenset(), priority=0, weight=0,
+        base_url=ALL[number].base_url,
+    )  # fmt: skip
+    request = chat_pb2.ChatRequest(reasoning=chat_pb2.Reasoning(**told))
+    request.messages.add(role=chat_pb2.ROLE_USER).parts.add().text.text = "hi"
+    out = orjson.loads(ALL[number].chat[0].encode(request, Call(channel, "k", "m", "m", False)).body)
+    assert {key: value for key, value in out.items() if key not in ("model", "messages")} == expected
+
+
+def test_a_form_of_plans_is_spoken_at_their_addresses_alone() -> None:
+    volc = ALL[45]
+    assert volc.serves("anthropic.messages", "doubao", "doubao-coding-plan")
+    assert not volc.serves("anthropic.messages", "doubao", volc.base_url)
+    form = next(form for form in volc.chat if form.name == "anthropic.messages")
+    native = common_pb2.Native(form=form.name, body=b'{"model":"m","messages":[]}')
+    channel = Channel(
+        id=1, type=45, name="c", keys=(), models=frozenset(), groups=frozenset(), priority=0, weight=0,
+        base_url="doubao-coding-plan",
+    )  # fmt: skip
+    made = form.splice(native, Call(channel, "k", "m", "m", False, native=native))
+    assert made.url == "https://ark.cn-beijing.volces.com/api/coding/v1/messages"
 
 
 @pytest.mark.parametrize(
@@ -232,6 +305,8 @@ def test_credentials_and_headers_by_vendor() -> None:
     assert "X-DashScope-SSE" not in headers(17)
     assert headers(17, other="plug")["X-DashScope-Plugin"] == "plug"
     assert headers(20)["X-OpenRouter-Title"] == "Isthmus"
+    assert "HTTP-Referer" not in headers(20)
+    assert headers(20, options={"ServerAddress": "https://me.example.com"})["HTTP-Referer"] == "https://me.example.com"
     with pytest.raises(ChannelError):
         headers(1, secret="key\r\nX-Evil: 1")
 

@@ -41,15 +41,18 @@ class OpenAIChat:
 
     def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
         row = self._row
-        model = call.sent
+        model, refused = call.sent, set[str]()
 
         def rules(names: list[str], look: Look) -> Changes:
-            nonlocal model
+            nonlocal model, refused
             changes = chat_changes(row, call, names, look)
+            refused = changes.dropped
             model = str(changes.sets.get("model", call.sent))
             return changes
 
         body = splice(body, call, rules, system_prompt=system_prompt, native=native)
+        if refused:
+            dropped = (*dropped, *sorted(refused))
         return VendorRequest("POST", url(row, row.chat, call, model), headers(row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
@@ -67,8 +70,7 @@ class OpenAIChat:
     def relay_whole(self, body: bytes, call: Call) -> tuple[bytes, usage_pb2.Usage | None]:
         """The answer's bytes with the model's name as asked for, and usage. Raises BadAnswer."""
         answer = decode.parse(body)
-        if not isinstance(answer.get("choices"), list):
-            raise BadAnswer("there are no choices")
+        decode.choices_of(answer, call)
         if call.asked != call.sent or b'"success"' in body:
             body = renamed(body, call)
         return body, usages.of_answer(answer)

@@ -9,6 +9,7 @@ from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
 
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.openai import usage as usages
+from core.vendors.shared import told
 from core.vendors.shared.values import arguments, place, text, whole
 
 DIALECT = "openai.chat"
@@ -44,6 +45,7 @@ ANSWER = frozenset(
         "x_groq",
         "timings",
         "error",
+        "base_resp",
     ]
 )
 CHOICE = frozenset(
@@ -127,9 +129,7 @@ def call_text(call: dict[str, Any]) -> str:
 def decode(body: bytes, call: Call) -> chat_pb2.ChatResponse:
     """A whole answer. Raises BadAnswer."""
     answer = parse(body)
-    choices = answer.get("choices")
-    if not isinstance(choices, list):
-        raise BadAnswer("there are no choices")
+    choices = choices_of(answer, call)
     response = chat_pb2.ChatResponse(
         id=text(answer.get("id")),
         model=call.asked,
@@ -148,6 +148,17 @@ def decode(body: bytes, call: Call) -> chat_pb2.ChatResponse:
     if not response.extensions.by_dialect:
         response.ClearField("extensions")
     return response
+
+
+def choices_of(answer: dict[str, Any], call: Call) -> list[Any]:
+    """The choices. Raises ToldRefusal where the answer tells an error, BadAnswer where there are none."""
+    choices = answer.get("choices")
+    error = told.error_of(answer)
+    if error is not None and not choices:
+        raise told.refused(error, call.secret)
+    if not isinstance(choices, list):
+        raise BadAnswer("there are no choices")
+    return choices
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -196,6 +196,8 @@ def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], call: Call, 
     if row.suffixes == "openrouter" and budget > 0 and call.sent.startswith("anthropic"):
         body["reasoning"] = {"max_tokens": budget}
         return
+    if row.thinking and _switched(reasoning, body, row.thinking, dropped):
+        return
     if reasoning.effort:
         body["reasoning_effort"] = EFFORTS[reasoning.effort]
     elif reasoning.mode == chat_pb2.REASONING_MODE_OFF:
@@ -208,6 +210,32 @@ def _reasoning(request: chat_pb2.ChatRequest, body: dict[str, Any], call: Call, 
     dropped.extend(f"reasoning.{name}" for name in ("summary", "context") if getattr(reasoning, name))
     if reasoning.HasField("include_thoughts"):
         dropped.append("reasoning.include_thoughts")
+
+
+def _switched(reasoning: chat_pb2.Reasoning, body: dict[str, Any], how: str, dropped: list[str]) -> bool:
+    """Thinking where it has a switch of its own; False where the request says nothing of it.
+
+    docs.bigmodel.cn, platform.moonshot.cn, api-docs.deepseek.com, volcengine.com/docs/82379: thinking {type};
+    help.aliyun.com/zh/model-studio, docs.siliconflow.cn, cloud.baidu.com: enable_thinking, thinking_budget.
+    """
+    budget = reasoning.budget_tokens if reasoning.HasField("budget_tokens") else -1
+    if not (reasoning.effort or reasoning.mode or reasoning.HasField("budget_tokens")):
+        return False
+    off = reasoning.effort == chat_pb2.EFFORT_NONE or reasoning.mode == chat_pb2.REASONING_MODE_OFF or budget == 0
+    if how == "flag":
+        body["enable_thinking"] = not off
+        if budget > 0:
+            body["thinking_budget"] = budget
+    else:
+        body["thinking"] = {"type": "disabled" if off else "enabled"}
+        if budget > 0:
+            dropped.append("reasoning.budget_tokens")
+    if reasoning.effort and not off:
+        if how == "effort":
+            body["reasoning_effort"] = EFFORTS[reasoning.effort]
+        else:
+            dropped.append("reasoning.effort")
+    return True
 
 
 def _output(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:

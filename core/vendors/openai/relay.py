@@ -10,7 +10,7 @@ from isthmus.v1 import usage_pb2
 from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai import usage as usages
-from core.vendors.shared import refusal, scan
+from core.vendors.shared import refusal, scan, told
 from core.vendors.shared.relay import BLANK, BlockRelay, data, json, unescaped
 
 _STRING = rb'"((?:[^"\\]++|\\.)*+)"'
@@ -63,7 +63,7 @@ class OpenAIRelay(BlockRelay):
         """One or more whole events."""
         if b"[DONE]" in block and _is_done(block):
             self.finished = True
-        if self._rename or b'"error"' in block:
+        if self._rename or b'"error"' in block or b'"base_resp"' in block:
             block = self._each(block, 0)
         elif (told := _USAGE.search(block)) is not None:
             # Events before the first that tells usage are passed on as they are ("usage":null is nothing).
@@ -88,7 +88,7 @@ class OpenAIRelay(BlockRelay):
         for blank in BLANK.finditer(block, start):
             event = block[at : blank.end()]
             at = blank.end()
-            if b'"error"' in event and self._is_fault(event):
+            if (b'"error"' in event or b'"base_resp"' in event) and self._is_fault(event):
                 break
             if b'"usage"' in event and self._takes_usage(event):
                 continue
@@ -107,7 +107,7 @@ class OpenAIRelay(BlockRelay):
 
     def _is_fault(self, event: bytes) -> bool:
         parsed = json(data(event))
-        error = parsed.get("error") if parsed is not None else None
+        error = told.error_of(parsed) if parsed is not None else None
         if not error:
             return False
         self.fault = refusal.fault(error, self._call.secret)

@@ -13,6 +13,8 @@ from core.vendors.table import Row
 
 _FAMILY = re.compile(r"(?:[\w.-]+/)?(?:(o[134])|(gpt-5))(?:$|[-.])")
 _EFFORT = re.compile(r"^(.+)-(none|minimal|low|medium|high|xhigh)$")
+_NO_REASONER = ("presence_penalty", "frequency_penalty", "stop")
+"""What xAI's reasoning models refuse (docs.x.ai/docs/guides/reasoning)."""
 _SAMPLING = ("temperature", "top_p", "logprobs", "top_logprobs")
 
 
@@ -45,9 +47,11 @@ def chat_changes(row: Row, call: Call, names: list[str], look: Look) -> Changes:
     if model != look("model"):
         changes.sets["model"] = model
     _stream_options(row, call, changes, look)
-    changes.deletes.update(row.drops)
+    changes.refuse(name for name in row.drops if name in names)
     if row.allows:
-        changes.deletes.update(name for name in names if name not in row.allows)
+        changes.refuse(name for name in names if name not in row.allows and name != "stream_options")
+    if row.fill_in_middle and not look("messages") and (look("prefix") or look("suffix")):
+        changes.sets["messages"] = [{"role": "user", "content": ""}]
     changes.deletes = {name for name in changes.deletes if name in names}
     for name in changes.deletes:
         changes.sets.pop(name, None)
@@ -99,6 +103,8 @@ def _xai(model: str, changes: Changes, look: Look) -> str:
     if found:
         changes.sets["reasoning_effort"] = found[2]
         return found[1]
+    if model.startswith("grok-4") and "non-reasoning" not in model:
+        changes.refuse(name for name in _NO_REASONER if look(name) is not None)
     return model
 
 

@@ -11,7 +11,7 @@ from isthmus.v1 import chat_pb2, parts_pb2, usage_pb2
 from core.vendors.interface import BadAnswer, Call, ChatEvent
 from core.vendors.openai import decode
 from core.vendors.openai import usage as usages
-from core.vendors.shared import refusal
+from core.vendors.shared import refusal, told
 from core.vendors.shared.sse import Events
 from core.vendors.shared.values import text, whole
 
@@ -105,9 +105,10 @@ class OpenAIDecoder:
             raise BadAnswer("an event of the stream is not JSON") from None
         if not isinstance(chunk, dict):
             raise BadAnswer("an event of the stream is not an object")
-        if chunk.get("error"):
+        error = chunk.get("error") if "base_resp" not in chunk else told.error_of(chunk)
+        if error:
             self.finished = True
-            out.append(ChatEvent(fault=refusal.fault(chunk["error"], self._call.secret)))
+            out.append(ChatEvent(fault=refusal.fault(error, self._call.secret)))
             return
         usage = usages.of_answer(chunk)
         if usage is not None:

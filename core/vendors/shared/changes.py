@@ -21,11 +21,18 @@ Look = Callable[[str], Any]
 
 @dataclass(slots=True)
 class Changes:
-    """Members set (to values), removed, renamed."""
+    """Members set (to values), removed, renamed; and of those removed, what the vendor has no place for."""
 
     sets: dict[str, Any] = field(default_factory=dict)
     deletes: set[str] = field(default_factory=set)
     renames: dict[str, str] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+
+    def refuse(self, names: Iterable[str]) -> None:
+        """Removes members that the vendor does not take."""
+        for name in names:
+            self.deletes.add(name)
+            self.dropped.add(name)
 
 
 def guards(call: Call, names: list[str]) -> Changes:

@@ -54,7 +54,8 @@ def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]
     """
     channel = call.channel
     named = (*row.headers, *row.stream_headers) if call.stream else row.headers
-    own = _own(auth or row.auth, call.secret, call.stream, named, channel.other, channel.organization, tuple(more))
+    filled = (channel.other, call.options.get("ServerAddress", "")) if named else ("", "")
+    own = _own(auth or row.auth, call.secret, call.stream, named, filled, channel.organization, tuple(more))
     if not channel.header_override:
         return own
     out = {name.lower(): (name, value) for name, value in own}
@@ -75,11 +76,14 @@ def _own(
     secret: str,
     stream: bool,
     named: tuple[tuple[str, str], ...],
-    other: str,
+    filled: tuple[str, str],
     organization: str,
     more: tuple[tuple[str, str], ...],
 ) -> tuple[tuple[str, str], ...]:
-    """The headers without the channel's overrides: the same for every request of one of its keys."""
+    """The headers without the channel's overrides: the same for every request of one of its keys.
+
+    filled: what {other} and {server} stand for.
+    """
     out = {
         "content-type": ("Content-Type", "application/json"),
         "accept": ("Accept", "text/event-stream" if stream else "application/json"),
@@ -93,8 +97,8 @@ def _own(
     if auth not in _KEY_HEADERS and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
     for name, plain in named:
-        if filled := plain.replace("{other}", other):
-            out[name.lower()] = (name, filled)
+        if value := plain.replace("{other}", filled[0]).replace("{server}", filled[1]):
+            out[name.lower()] = (name, value)
     if organization:
         out["openai-organization"] = ("OpenAI-Organization", organization)
     out.update({name.lower(): (name, value) for name, value in more})

@@ -84,7 +84,7 @@ def read(status: int, headers: Mapping[str, str], body: bytes, secret: str = "")
 def fault(error: Any, secret: str = "") -> common_pb2.Fault:
     """An error object inside a stream."""
     refusal = read(502, {}, orjson.dumps({"error": error}), secret)
-    status = _status_of(error)
+    status = status_of(error)
     return common_pb2.Fault(
         reason="VENDOR_ERROR",
         message=refusal.message,
@@ -104,10 +104,10 @@ _STATUS_OF_TYPE = {
 """Error types that say a status: Anthropic's, and OpenAI's for limits."""
 
 
-def _status_of(error: Any) -> int:
+def status_of(error: Any) -> int:
     """A status told inside the error object (OpenRouter: code 429) or by its type, else 502."""
     if isinstance(error, dict):
-        for name in ("status_code", "http_status", "code", "status"):
+        for name in ("http_status", "status_code", "code", "status"):
             value = error.get(name)
             text = str(value)
             if not isinstance(value, bool) and re.fullmatch(r"[45]\d\d", text):

@@ -1,0 +1,1 @@
+"""Ali's DashScope, where it has a form of its own."""
