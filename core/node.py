@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
 from isthmus.v1 import (
     access_pb2_grpc,
     admin_pb2_grpc,
@@ -22,7 +21,7 @@ from isthmus.v1 import (
 from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
-from core.link.server import start_server
+from core.link.server import Port, open_port
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
 from core.services.access import AccessServicer
@@ -55,7 +54,7 @@ class Node:
     upstream: Upstream
     relay: Relay
     services: Services
-    server: grpc.aio.Server | None = None
+    port: Port | None = None
 
     def add_to(self, target: Any) -> None:
         """Registers every servicer on a grpc.aio.Server or a LocalChannel."""
@@ -76,16 +75,20 @@ class Node:
     async def listen(self) -> None:
         """Opens the gRPC port, where the settings name one."""
         if self.settings.grpc_port:
-            self.server = await start_server(
-                self.add_to, self.settings.grpc_host, self.settings.grpc_port, self.settings
-            )
+            self.port = await open_port(self.add_to, self.settings.grpc_host, self.settings.grpc_port, self.settings)
+
+    async def turn_away(self) -> None:
+        """New requests are refused, and health checks are told so; those that run go on."""
+        self.relay.stopping = True
+        if self.port is not None:
+            await self.port.leaving()
 
     async def close(self, grace: float = 5.0) -> None:
         """Turns new requests away, gives those over gRPC grace seconds, settles, flushes, gives leases back."""
-        self.relay.stopping = True
-        if self.server is not None:
+        await self.turn_away()
+        if self.port is not None:
             self.relay.cutting = True
-            await self.server.stop(grace)
+            await self.port.stop(grace)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("upstream", self.upstream.aclose),
             ("ledger", self.ledger.close),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -33,10 +34,29 @@ class _Recorder:
         self._server.add_registered_method_handlers(service, handlers)
 
 
-async def make_server(
-    add: Callable[[Any], None], host: str, port: int, settings: CoreSettings
-) -> tuple[grpc.aio.Server, int]:
-    """A server not yet started, and its port (port 0: a free one). Raises OSError where it is taken."""
+@dataclass(slots=True)
+class Port:
+    """A gRPC server that listens, and what it answers to health checks."""
+
+    server: grpc.aio.Server
+    checks: health.aio.HealthServicer
+    number: int
+
+    async def leaving(self) -> None:
+        """From now on health checks are told NOT_SERVING."""
+        await self.checks.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Takes no new calls, gives those that run grace seconds."""
+        await self.leaving()
+        await self.server.stop(grace)
+
+
+async def open_port(add: Callable[[Any], None], host: str, port: int, settings: CoreSettings) -> Port:
+    """A server that listens, with health and reflection; port 0: a free one. Raises OSError where it is taken.
+
+    SO_REUSEPORT is set, so that workers share the port: hold a lock against a second instance.
+    """
     server = grpc.aio.server(
         options=[
             ("grpc.max_send_message_length", settings.max_message_bytes),
@@ -54,17 +74,8 @@ async def make_server(
     reflection.enable_server_reflection([*recorder.names, reflection.SERVICE_NAME], server)
     shown = f"[{host}]" if ":" in host else host
     try:
-        bound = server.add_insecure_port(f"{shown}:{port}")
+        number = server.add_insecure_port(f"{shown}:{port}")
     except RuntimeError as error:
         raise OSError(f"The gRPC port {shown}:{port} cannot be opened.") from error
-    return server, bound
-
-
-async def start_server(add: Callable[[Any], None], host: str, port: int, settings: CoreSettings) -> grpc.aio.Server:
-    """A server that listens, with health and reflection. Raises OSError where the port cannot be opened.
-
-    SO_REUSEPORT is set, so that workers share the port: hold a lock against a second instance.
-    """
-    server, _ = await make_server(add, host, port, settings)
     await server.start()
-    return server
+    return Port(server, checks, number)

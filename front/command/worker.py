@@ -24,6 +24,7 @@ from front.command.configuration import load
 from front.connection import Connection
 from front.limits import Limits
 from front.settings import FrontSettings
+from front.spread import SpreadChannel
 
 logger = logging.getLogger("isthmus.worker")
 
@@ -35,14 +36,14 @@ CHANNELS_TO_CORE = 4
 """gRPC connections a front alone opens: one stays with one of the core's workers."""
 
 
-def core_channel(address: str, settings: CoreSettings) -> grpc.aio.Channel:
-    """A channel to a core elsewhere."""
+def core_channel(address: str, settings: CoreSettings) -> SpreadChannel:
+    """Connections to a core elsewhere; each channel has a pool of its own, else they would share one."""
     options = [
         ("grpc.max_send_message_length", settings.max_message_bytes),
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    return grpc.aio.insecure_channel(address, options=options)
+    return SpreadChannel([grpc.aio.insecure_channel(address, options=options) for _ in range(CHANNELS_TO_CORE)])
 
 
 def settle_garbage() -> None:
@@ -102,7 +103,7 @@ async def serve(message: dict[str, Any]) -> None:
         if app is not None and server is not None:
             server.close()
             if node is not None:
-                node.relay.stopping = True
+                await node.turn_away()
             await app.ctx.drain(message["grace"] * 0.8)
         if node is not None:
             node.relay.cutting = True
