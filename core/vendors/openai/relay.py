@@ -38,6 +38,8 @@ class OpenAIRelay(BlockRelay):
         self._usage_event: bytes | None = None
         self._model = b"\\1" + orjson.dumps(call.asked).replace(b"\\", b"\\\\")
         self._rename = call.asked != call.sent
+        self._told_model = self._asked_model = b""
+        """The member that names the model as this vendor writes it, and as the client is told."""
         self._finish_seen = False
 
     @property
@@ -63,11 +65,15 @@ class OpenAIRelay(BlockRelay):
         """One or more whole events."""
         if b"[DONE]" in block and _is_done(block):
             self.finished = True
-        if self._rename or b'"error"' in block or b'"base_resp"' in block:
-            block = self._each(block, 0)
+        if self._rename and (renamed := self._renamed_at_once(block)) is not None:
+            block, rename = renamed, False
+        else:
+            rename = self._rename
+        if rename or b'"error"' in block or b'"base_resp"' in block:
+            block = self._each(block, 0, rename)
         elif (told := _USAGE.search(block)) is not None:
             # Events before the first that tells usage are passed on as they are ("usage":null is nothing).
-            block = self._each(block, _event_start(block, told.start()))
+            block = self._each(block, _event_start(block, told.start()), rename)
         if not self._finish_seen and b'"finish_reason"' in block and _FINISH.search(block):
             self._finish_seen = True
         found = _CONTENT.findall(block)
@@ -81,7 +87,18 @@ class OpenAIRelay(BlockRelay):
             self.delivered.add(unescaped(text))
         return block
 
-    def _each(self, block: bytes, start: int) -> bytes:
+    def _renamed_at_once(self, block: bytes) -> bytes | None:
+        """The block with every model's name as the client asked for it; None where events tell it in different ways."""
+        if not self._told_model:
+            told = _MODEL.search(block)
+            if told is None:
+                return None
+            self._told_model, self._asked_model = told[0], told.expand(self._model)
+        if block.count(b'"model"') != block.count(self._told_model):
+            return None
+        return block.replace(self._told_model, self._asked_model)
+
+    def _each(self, block: bytes, start: int, rename: bool) -> bytes:
         """Event by event from start on, where one of them may need more than passing on."""
         out: list[bytes] = [block[:start]] if start else []
         at = start
@@ -92,7 +109,7 @@ class OpenAIRelay(BlockRelay):
                 break
             if b'"usage"' in event and self._takes_usage(event):
                 continue
-            out.append(self._renamed(event) if self._rename else event)
+            out.append(self._renamed(event) if rename else event)
         else:
             out.append(block[at:])
         return b"".join(out)
