@@ -7,7 +7,9 @@ from sanic import Request
 from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
 from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
-from front.dialects.openai import OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
+from front.dialects.openai import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
+from front.dialects.openai_completions import OpenAICompletions
+from front.dialects.openai_edits import OpenAIEdits
 from front.dialects.openai_responses import OpenAIResponses
 from front.dialects.rerank import CohereRerank, JinaRerank
 from front.methods import Methods
@@ -37,10 +39,13 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
     )
     return (
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
+        ("POST", "/v1/completions", relay.chat(OpenAICompletions())),
+        ("POST", "/v1/edits", relay.chat(OpenAIEdits())),
         ("POST", "/v1/responses", relay.chat(OpenAIResponses())),
         ("POST", "/v1/messages", relay.chat(anthropic)),
         ("POST", "/v1/messages/count_tokens", relay.count(anthropic)),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
+        ("POST", "/v1/engines/<model:path>/embeddings", relay.embed(EngineEmbeddings())),
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
         ("GET", "/v1/models", relay.models(models_dialect)),

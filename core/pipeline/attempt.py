@@ -31,6 +31,7 @@ from core.upstream.interface import (
     UpstreamRequest,
 )
 from core.vendors.interface import BadAnswer, Call, ToldRefusal, VendorRefusal
+from core.vendors.openai.completions import check_prompt
 from core.vendors.registry import vendor
 
 CHAT = "openai.chat"
@@ -136,6 +137,7 @@ async def open_attempt(
     attempt.native = native
     if not native and isinstance(exchange.task.canonical, chat_pb2.ChatRequest):
         check_held(exchange.task.canonical, form.name)
+        check_prompt(exchange.task.canonical, form.name)
     wire = form.splice(exchange.task.native, call) if native else form.encode(exchange.task.canonical, call)
     exchange.dropped = wire.dropped
     request = UpstreamRequest(

@@ -11,6 +11,7 @@ from core.vendors.gemini.embed import GeminiEmbed
 from core.vendors.interface import ChatForm, EmbeddingForm, RerankForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
+from core.vendors.openai.completions import OpenAICompletions
 from core.vendors.openai.embeddings import OpenAIEmbeddings
 from core.vendors.responses.form import OpenAIResponses
 from core.vendors.table import MESSAGE_PLANS, ROWS, Row
@@ -31,6 +32,10 @@ def _vendor(row: Row) -> Vendor:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}
     placed: dict[str, frozenset[str]] = {}
+    if row.completions:
+        chat = (*chat, OpenAICompletions(row))
+        if row.completions_models:
+            limited[OpenAICompletions.name] = row.completions_models
     if row.messages:
         chat = (*chat, AnthropicMessages(row))
         if row.messages_models:

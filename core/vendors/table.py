@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 V1_CHAT = "/v1/chat/completions"
 V1_RESPONSES = "/v1/responses"
+V1_COMPLETIONS = "/v1/completions"
 V1_EMBED = "/v1/embeddings"
 V1_RERANK = "/v1/rerank"
 V1_MESSAGES = "/v1/messages"
@@ -31,6 +32,10 @@ class Row:
     rerank: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
+    completions: str = ""
+    """OpenAI's legacy completions."""
+    completions_models: tuple[str, ...] = ()
+    """Pieces of the names of the models that have them; empty: all."""
     messages: str = ""
     """Anthropic's Messages form."""
     messages_auth: str = "bearer"
@@ -159,6 +164,10 @@ _COHERE_DROPS = (
 """docs.cohere.com/docs/compatibility-api: what is not supported."""
 
 
+_OPENAI_COMPLETIONS = ("instruct", "davinci", "babbage", "curie")
+"""OpenAI's models that complete; its others answer there that they only chat."""
+
+
 def _gone(number: int, name: str, owner: str, base: str, why: str) -> Row:
     return Row(number, name, owner, base, chat="", unavailable=why)
 
@@ -171,20 +180,28 @@ def _local(number: int, name: str, base: str, rerank: str = "") -> Row:
     """A server on the operator's own machine: no key needed, the old name of the limit."""
     return Row(
         number, name, "custom", base, embedding=V1_EMBED, rerank=rerank, auth="bearer-optional",
-        responses=V1_RESPONSES, reasoning_field="reasoning_content",
+        responses=V1_RESPONSES, completions=V1_COMPLETIONS, reasoning_field="reasoning_content",
     )  # fmt: skip
 
 
-def _oai(number: int, name: str, owner: str, base: str, embedding: str = V1_EMBED, responses: str = "") -> Row:
+def _oai(
+    number: int,
+    name: str,
+    owner: str,
+    base: str,
+    embedding: str = V1_EMBED,
+    responses: str = "",
+    completions: str = "",
+) -> Row:
     """A host with the paths under /v1 and nothing of its own."""
-    return Row(number, name, owner, base, embedding=embedding, responses=responses)
+    return Row(number, name, owner, base, embedding=embedding, responses=responses, completions=completions)
 
 
 def _openai_like(number: int, name: str, base: str) -> Row:
     """A reseller of OpenAI's models, under OpenAI's rules."""
     return Row(
         number, name, "openai", base, embedding=V1_EMBED, responses=V1_RESPONSES, token_families=True,
-        effort_suffix=True,
+        completions=V1_COMPLETIONS, completions_models=_OPENAI_COMPLETIONS, effort_suffix=True,
         developer_role=True, max_tokens_name="max_completion_tokens",
     )  # fmt: skip
 
@@ -199,6 +216,8 @@ ROWS: tuple[Row, ...] = (
         chat="/openai/deployments/{model}/chat/completions?api-version={version}",
         embedding="/openai/deployments/{model}/embeddings?api-version={version}",
         responses="/openai/v1/responses?api-version=preview",
+        completions="/openai/deployments/{model}/completions?api-version={version}",
+        completions_models=_OPENAI_COMPLETIONS,
         auth="api-key", token_families=True, effort_suffix=True, developer_role=True,
         max_tokens_name="max_completion_tokens",
     ),
@@ -225,6 +244,7 @@ ROWS: tuple[Row, ...] = (
         17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
         embedding="/compatible-mode/v1/embeddings", responses="/api/v2/apps/protocols/compatible-mode/v1/responses",
         rerank="/api/v1/services/rerank/text-rerank/text-rerank", rerank_form="ali.rerank",
+        completions="/compatible-mode/v1/completions",
         reasoning_field="reasoning_content", thinking="flag",
         messages="/apps/anthropic/v1/messages",
         messages_models=("qwen", "deepseek-v4", "kimi", "glm", "minimax-m"),
@@ -234,6 +254,7 @@ ROWS: tuple[Row, ...] = (
     Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
     Row(
         20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
+        completions=V1_COMPLETIONS,
         suffixes="openrouter", reasoning_field="reasoning", messages=V1_MESSAGES, stream_usage=False,
         headers=(("HTTP-Referer", "{server}"), ("X-OpenRouter-Title", "Isthmus")),
     ),
@@ -243,7 +264,8 @@ ROWS: tuple[Row, ...] = (
     Row(24, "Gemini", "google", "https://generativelanguage.googleapis.com", chat="", gemini=True),
     Row(
         25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
-        fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content", thinking="object",
+        completions=V1_COMPLETIONS, fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
+        thinking="object",
         messages="/anthropic/v1/messages",
     ),
     Row(
@@ -279,7 +301,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         40, "SiliconFlow", "siliconflow", "https://api.siliconflow.cn", embedding=V1_EMBED, rerank=V1_RERANK,
-        reasoning_field="reasoning_content", thinking="flag", fill_in_middle=True,
+        completions=V1_COMPLETIONS, reasoning_field="reasoning_content", thinking="flag", fill_in_middle=True,
     ),
     _no_adaptor(41, "VertexAI", "google", "", "the Gemini form"),
     Row(
@@ -288,7 +310,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         43, "DeepSeek", "deepseek", "https://api.deepseek.com", suffixes="deepseek", thinking="effort",
-        reasoning_field="reasoning_content", messages="/anthropic/v1/messages",
+        reasoning_field="reasoning_content", messages="/anthropic/v1/messages", completions="/beta/completions",
     ),
     Row(44, "MokaAI", "moka", "https://api.moka.ai", chat="", embedding="/embeddings"),
     Row(
@@ -323,13 +345,19 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
-        responses=V1_RESPONSES, auth="bearer-optional", reasoning_field="reasoning_content",
+        responses=V1_RESPONSES, completions=V1_COMPLETIONS, auth="bearer-optional", reasoning_field="reasoning_content",
         messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),
     _oai(1001, "Groq", "groq", "https://api.groq.com/openai", "", V1_RESPONSES),
-    Row(1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK),
-    _oai(1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference", responses=V1_RESPONSES),
-    _oai(1004, "Cerebras", "cerebras", "https://api.cerebras.ai", ""),
+    Row(
+        1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK,
+        completions=V1_COMPLETIONS,
+    ),
+    _oai(
+        1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference", responses=V1_RESPONSES,
+        completions=V1_COMPLETIONS,
+    ),
+    _oai(1004, "Cerebras", "cerebras", "https://api.cerebras.ai", "", completions=V1_COMPLETIONS),
     _oai(1005, "SambaNova", "sambanova", "https://api.sambanova.ai"),
     _oai(1006, "NVIDIA NIM", "nvidia", "https://integrate.api.nvidia.com"),
     _oai(1007, "Hugging Face", "huggingface", "https://router.huggingface.co", "", V1_RESPONSES),
@@ -340,14 +368,14 @@ ROWS: tuple[Row, ...] = (
     _oai(1009, "Vercel AI Gateway", "vercel", "https://ai-gateway.vercel.sh", responses=V1_RESPONSES),
     Row(
         1010, "DeepInfra", "deepinfra", "https://api.deepinfra.com", chat="/v1/openai/chat/completions",
-        embedding="/v1/openai/embeddings",
+        embedding="/v1/openai/embeddings", completions="/v1/openai/completions",
     ),
-    _oai(1011, "Hyperbolic", "hyperbolic", "https://api.hyperbolic.xyz", ""),
+    _oai(1011, "Hyperbolic", "hyperbolic", "https://api.hyperbolic.xyz", "", completions=V1_COMPLETIONS),
     Row(
         1012, "Novita", "novita", "https://api.novita.ai", chat="/openai/v1/chat/completions",
-        embedding="/openai/v1/embeddings", rerank="/openai/v1/rerank",
+        embedding="/openai/v1/embeddings", rerank="/openai/v1/rerank", completions="/openai/v1/completions",
     ),
-    _oai(1013, "Nebius", "nebius", "https://api.studio.nebius.com"),
+    _oai(1013, "Nebius", "nebius", "https://api.studio.nebius.com", completions=V1_COMPLETIONS),
     _local(1014, "vLLM", "http://localhost:8000", V1_RERANK),
     _local(1015, "SGLang", "http://localhost:30000", V1_RERANK),
     _local(1016, "LM Studio", "http://localhost:1234"),

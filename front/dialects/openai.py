@@ -57,6 +57,18 @@ class OpenAIEmbeddings(OpenAIErrors):
         return openai_embeddings.render(answer, asked)
 
 
+class EngineEmbeddings(OpenAIEmbeddings):
+    """Implements EmbeddingDialect: POST /v1/engines/:model/embeddings, where the path may name the model."""
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, embedding_pb2.Embedding]:
+        """See the interface. The body's model wins."""
+        if not ask.source.get("model"):
+            ask.source["model"] = ask.names["model"]
+        envelope, found = super().parse(ask)
+        envelope.path = ask.path
+        return envelope, found
+
+
 class OpenAIModels(OpenAIErrors):
     """Implements ModelsDialect."""
 

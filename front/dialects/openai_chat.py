@@ -55,7 +55,7 @@ def parse(source: dict[str, Any], raw: bytes, max_messages: int) -> tuple[common
     if choices is not None:
         chat.candidates = choices
     # Each takes what it knows out of the source; many requests say nothing more.
-    for read in (_stream_options, _sampling, _reasoning, read_tools, _output, _identity, keep):
+    for read in (stream_options, sampling, _reasoning, read_tools, _output, _identity, keep):
         if not source:
             break
         read(chat, source)
@@ -127,7 +127,8 @@ def _content(add: Callable[[], Any], content: Any, path: str, raw: bytes) -> Non
         part(add(), item, f"{path}.content[{index}]", raw)
 
 
-def _stream_options(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
+def stream_options(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
+    """What the stream tells besides content."""
     options = take(source, "stream_options", dict)
     if options:
         usage = take(options, "include_usage", bool, "stream_options.")
@@ -138,8 +139,9 @@ def _stream_options(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
             chat.stream_options.include_obfuscation = hidden
 
 
-def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
-    sampling = chat.sampling
+def sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
+    """How tokens are drawn, and where the answer stops."""
+    drawn = chat.sampling
     for name, least, most in (
         ("temperature", 0, 2),
         ("top_p", 0, 1),
@@ -150,7 +152,7 @@ def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
     ):
         value = number(source, name, least, most)
         if value is not None:
-            setattr(sampling, name, value)
+            setattr(drawn, name, value)
     for name, low, high in (
         ("seed", -(1 << 63), (1 << 63) - 1),
         ("top_k", -1, 1 << 31),
@@ -158,14 +160,14 @@ def _sampling(chat: chat_pb2.ChatRequest, source: dict[str, Any]) -> None:
     ):
         count = whole(source, name, low, high)
         if count is not None:
-            setattr(sampling, name, count)
+            setattr(drawn, name, count)
     logprobs = take(source, "logprobs", bool)
     if logprobs is not None:
-        sampling.logprobs = logprobs
+        drawn.logprobs = logprobs
     for token, bias in (take(source, "logit_bias", dict) or {}).items():
         if isinstance(bias, bool) or not isinstance(bias, int | float):
             raise bad("logit_bias must map tokens to numbers.", "logit_bias")
-        sampling.logit_bias[token] = bias
+        drawn.logit_bias[token] = bias
     stop = source.pop("stop", None)
     if isinstance(stop, str):
         chat.stop_sequences.append(stop)

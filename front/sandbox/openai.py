@@ -124,7 +124,8 @@ def chat(body: dict[str, Any], header: str) -> Reply:
 FINISHES = {"tool": "tool_calls", "stop_sequence": "stop", "refusal": "stop", "filter": "content_filter"}
 
 
-def _usage(made: Answer) -> dict[str, Any]:
+def usage(made: Answer) -> dict[str, Any]:
+    """What an answer used."""
     details = {"cached_tokens": made.cached, "audio_tokens": 0}
     if made.written:
         details["cache_write_tokens"] = made.written
@@ -137,7 +138,8 @@ def _usage(made: Answer) -> dict[str, Any]:
     }
 
 
-def _finish(made: Answer) -> str:
+def finish(made: Answer) -> str:
+    """Why it ended."""
     return FINISHES.get(made.finish, made.finish)
 
 
@@ -170,13 +172,13 @@ def _whole(question: Question, made: Answer) -> dict[str, Any]:
                 "index": index,
                 "message": message,
                 "logprobs": _logprobs(made.text) if question.logprobs else None,
-                "finish_reason": _finish(made),
+                "finish_reason": finish(made),
             }
             for index in range(question.choices)
         ],
     }
     if not question.controls.no_usage:
-        out["usage"] = _usage(made)
+        out["usage"] = usage(made)
     return out
 
 
@@ -205,9 +207,9 @@ def _events(question: Question, made: Answer) -> list[bytes]:
             out.append(event(index, {"tool_calls": [{**call, "index": at, "function": function}]}))
             for piece in pieces(call["function"]["arguments"], question.controls.chunks):
                 out.append(event(index, {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}))
-        out.append(event(index, {}, _finish(made)))
+        out.append(event(index, {}, finish(made)))
     if question.include_usage and not question.controls.no_usage:
-        out.append(sse({**base, "choices": [], "usage": _usage(made)}))
+        out.append(sse({**base, "choices": [], "usage": usage(made)}))
     out.append(b"data: [DONE]\n\n")
     return out
 

@@ -33,6 +33,9 @@ class OpenAIRelay(BlockRelay):
     The words cannot be met inside a JSON string, where their quotes would be escaped.
     """
 
+    said = _CONTENT
+    """Where the words of an answer are."""
+
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._usage_event: bytes | None = None
@@ -76,7 +79,7 @@ class OpenAIRelay(BlockRelay):
             block = self._each(block, _event_start(block, told.start()), rename)
         if not self._finish_seen and b'"finish_reason"' in block and _FINISH.search(block):
             self._finish_seen = True
-        found = _CONTENT.findall(block)
+        found = self.said.findall(block)
         for word, pattern in _RARER:
             if word in block:
                 found += pattern.findall(block)
