@@ -26,6 +26,8 @@ CACHE = Path(__file__).parent.parent / ".bench"
 LITELLM, PORTKEY = CACHE / "litellm", CACHE / "portkey"
 MASTER_KEY = "sk-bench-master"
 START_SECONDS = 150.0
+PORTKEY_OVERRIDES = {"@hono/node-server": "1.13.7"}
+"""With the newest it answers streams with 500: github.com/Portkey-AI/gateway/issues/1389."""
 PORTKEY_CANNOT = ("translate_anthropic_openai",)
 """It answers "messages is not supported by openai"."""
 
@@ -112,13 +114,14 @@ def _serve_litellm(vendor: str, folder: Path) -> Iterator[Server]:
 
 def _portkey() -> Peer:
     package = PORTKEY / "node_modules" / "@portkey-ai" / "gateway"
-    if not (package / "package.json").exists():
+    stamp = PORTKEY / "version"
+    if not stamp.exists():
         PORTKEY.mkdir(parents=True, exist_ok=True)
         print("installing @portkey-ai/gateway into .bench/portkey", file=sys.stderr)
-        _run(
-            "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", "@portkey-ai/gateway", cwd=PORTKEY
-        )
-    return Peer(json.loads((package / "package.json").read_text())["version"], _serve_portkey, PORTKEY_CANNOT)
+        (PORTKEY / "package.json").write_text(json.dumps({"private": True, "overrides": PORTKEY_OVERRIDES}))
+        _run("npm", "install", "--silent", "--no-audit", "--no-fund", "@portkey-ai/gateway", cwd=PORTKEY)
+        stamp.write_text(json.loads((package / "package.json").read_text())["version"])
+    return Peer(stamp.read_text(), _serve_portkey, PORTKEY_CANNOT)
 
 
 @contextlib.contextmanager
