@@ -87,7 +87,7 @@ PEER_CASES = ("relay_1k", "relay_30k", "stream_burst", "translate_anthropic_open
 Table = Mapping[str, Callable[[], Figures]]
 
 
-def table(servers: Mapping[str, Server], key: str, seconds: float, folder: Path) -> Table:
+def table(servers: Mapping[str, Server], seconds: float, folder: Path) -> Table:
     """Every case by name, ready to be called once a run."""
     gateway = servers["gateway"]
 
@@ -95,7 +95,7 @@ def table(servers: Mapping[str, Server], key: str, seconds: float, folder: Path)
         return lambda: loads.wrk(servers[case.server], case.ask, seconds, CONNECTIONS, folder)
 
     def grpc(model: str, text: str, streamed: bool) -> Callable[[], Figures]:
-        return lambda: loads.grpc(gateway, key, model, text, streamed, seconds)
+        return lambda: loads.grpc(gateway, model, text, streamed, seconds)
 
     def event(name: str) -> Callable[[], Figures]:
         return lambda: conversions.measure(name)

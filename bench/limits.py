@@ -23,7 +23,7 @@ ANSWER = answers.OPENAI.small.partition(b"\r\n\r\n")[2]
 
 def handler_app() -> Sanic:
     """A handler that parses the body and answers 1 kB."""
-    app: Sanic = Sanic("limit-handler")
+    app: Sanic = Sanic("limit-handler", configure_logging=False)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> HTTPResponse:
@@ -35,7 +35,7 @@ def handler_app() -> Sanic:
 
 def relay_app(vendor: str) -> Sanic:
     """A handler that sends the body on and the answer back, as it comes."""
-    app: Sanic = Sanic("limit-relay")
+    app: Sanic = Sanic("limit-relay", configure_logging=False)
     upstream = None
 
     @app.post("/v1/<path:path>")

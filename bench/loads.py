@@ -248,7 +248,7 @@ def idle(server: Server, ask: Ask, count: int, seconds: float) -> Figures:
     return uvloop.run(run())
 
 
-def grpc(server: Server, key: str, model: str, expected: str, streamed: bool, seconds: float) -> Figures:
+def grpc(server: Server, model: str, expected: str, streamed: bool, seconds: float) -> Figures:
     """Generate or StreamGenerate over the wire, some at once, every text compared."""
     spans: list[float] = []
 
@@ -269,7 +269,7 @@ def grpc(server: Server, key: str, model: str, expected: str, streamed: bool, se
             spans.append((time.monotonic() - started) * 1000)
 
     async def run() -> None:
-        async with Client(server.grpc, key) as client:
+        async with Client(server.grpc, server.headers["Authorization"].removeprefix("Bearer ")) as client:
             until = time.monotonic() + seconds
             await asyncio.gather(*(one(client, until) for _ in range(GRPC_CALLERS)))
 

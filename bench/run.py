@@ -28,7 +28,7 @@ from typing import Any
 from bench import cases, figures, peers, processes, table
 from bench.figures import Figures, Results
 from bench.processes import Cores, Server
-from tests.integration.house import house
+from tests.integration.house import House, house
 
 TOOLS = ("wrk", "nginx", "taskset", "ps")
 INSTALL = "apt-get install -y wrk nginx-light util-linux procps"
@@ -38,15 +38,15 @@ RATIO = 0.01
 
 
 @contextlib.contextmanager
-def gateway(vendor: str, data: Path) -> Iterator[tuple[Server, str]]:
-    """A gateway of one worker with a channel to each form of the vendor, and a key."""
-    with house(data, workers=1, sandbox=vendor) as made:
+def gateway(vendor: str, data: Path) -> Iterator[tuple[Server, House]]:
+    """A gateway of one worker with a channel to each form of the vendor; requests carry a key."""
+    with house(data, workers=1, sandbox=vendor, level="ERROR") as made:
         every = [model for name in cases.VENDORS for model in cases.models(name)]
         made.option("ModelRatio", json.dumps(dict.fromkeys(every, RATIO)))
         for name, number in cases.VENDORS.items():
             made.add_channel(type=number, name=name, models=",".join(cases.models(name)))
         key = made.add_key(remain_quota=QUOTA)[1]
-        yield Server(made.base, made.gateway.pid, {"Authorization": f"Bearer {key}"}, made.grpc), key
+        yield Server(made.base, made.gateway.pid, {"Authorization": f"Bearer {key}"}, made.grpc), made
 
 
 def measure(wanted: cases.Table, runs: int) -> tuple[Results, dict[str, str]]:
@@ -127,14 +127,14 @@ def main() -> int:
             for kind in ("handler", "relay"):
                 base, process = stack.enter_context(processes.module("bench.limits", kind, "--vendor", vendor))
                 servers[kind] = Server(base, process.pid)
-            servers["gateway"], key = stack.enter_context(gateway(vendor, folder / "data"))
+            servers["gateway"], _ = stack.enter_context(gateway(vendor, folder / "data"))
             for name, peer in installed.items():
                 try:
                     compared[name] = stack.enter_context(peer.serve(vendor, folder))
                 except Exception as error:  # noqa: BLE001
                     traceback.print_exc()
                     failed[name] = f"{type(error).__name__}: {error}"
-        known = cases.table(servers, key, arguments.seconds, folder)
+        known = cases.table(servers, arguments.seconds, folder)
         cannot = {name: peer.cannot for name, peer in installed.items()}
         beside = cases.peers(compared, cannot, arguments.seconds, folder)
         unknown = [name for name in arguments.cases if name not in known and name not in beside]
