@@ -13,6 +13,11 @@ from front.dialects.anthropic_parts import FORM, SIGNER
 from front.errors import FrontError
 
 _TEXTS = ("text", "refusal", "transcript")
+_TEXT_DELTA = (
+    b"event: content_block_delta\n"
+    b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":%b}}\n\n'
+)
+"""The most frequent event, made fast."""
 
 
 def sse(kind: str, **members: Any) -> bytes:
@@ -59,6 +64,8 @@ class StreamRenderer:
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
         """The bytes of one event; may be none."""
         kind = event.WhichOneof("event")
+        if kind == "delta" and self._started:
+            return self._grow(event.delta)
         if kind == "started":
             return self._start(event.started)
         if kind == "usage":
@@ -200,7 +207,7 @@ class StreamRenderer:
         out = b""
         if part.block < 0:
             out = self._block(part, {"type": "text", "text": ""})
-        return out + self._delta(part, type="text_delta", text=said)
+        return out + _TEXT_DELTA % (part.block, orjson.dumps(said))
 
     def _thought(self, part: _Part, said: str) -> bytes:
         out = b""
@@ -228,8 +235,7 @@ class StreamRenderer:
         part = self._parts.get(delta.index) if not delta.choice else None
         if part is None:
             return b""
-        current = self._open()
-        if current is not None and current is not part:
+        if part.block < 0 and self._open() is not None:
             part.waiting.append(delta)
             return b""
         return self._piece(part, delta)

@@ -229,6 +229,8 @@ class StreamRenderer:
         self._begun: set[int] = set()
         self._thoughts = openai_reasoning.Streamed()
         self._usage: usage_pb2.Usage | None = None
+        self._plain = b""
+        """What stands before a piece of text of choice 0 that comes without anything else; empty: not begun."""
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
         """The bytes of one event; may be none."""
@@ -261,6 +263,7 @@ class StreamRenderer:
             if value := getattr(started, name):
                 head[name] = value
         first = self._chunk(0, {"content": ""})
+        self._plain = b"data: " + orjson.dumps(head)[:-1] + b',"choices":[{"index":0,"delta":{"content":'
         if extra := _extra(started.extensions):
             return first[: -len(b"}\n\n")] + b"," + orjson.dumps(extra)[1:] + b"\n\n"
         return first
@@ -295,6 +298,8 @@ class StreamRenderer:
         kind = delta.WhichOneof("delta")
         made: dict[str, Any] = {}
         if kind == "text":
+            if self._plain and not (delta.choice or delta.HasField("logprobs") or delta.HasField("extensions")):
+                return self._plain + orjson.dumps(delta.text) + b'},"finish_reason":null}]}\n\n'
             made["content"] = delta.text
         elif kind in ("thinking", "summary", "signature", "encrypted"):
             said = self._thoughts.grow(delta)

@@ -14,6 +14,7 @@ from core.vendors.interface import BadAnswer, Call, ChatEvent
 from core.vendors.shared import refusal
 from core.vendors.shared.sse import Events
 from core.vendors.shared.values import text
+from core.vendors.shared.words import words_event
 
 BLOCKS_LIMIT = 4096
 """Blocks one answer may hold."""
@@ -165,9 +166,9 @@ class AnthropicDecoder:
             if encrypted := text(delta.get("encrypted_content")):
                 block.begun["encrypted_content"] = encrypted
         elif kind == "text_delta":
-            out.append(_delta(block, text=text(delta.get("text"))))
+            out.append(words_event(0, block.index, "text", text(delta.get("text"))))
         elif kind == "thinking_delta":
-            out.append(_delta(block, thinking=text(delta.get("thinking"))))
+            out.append(words_event(0, block.index, "thinking", text(delta.get("thinking"))))
         elif kind == "signature_delta":
             out.append(_delta(block, signature=text(delta.get("signature")).encode()))
         elif kind == "input_json_delta":

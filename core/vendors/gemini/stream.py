@@ -14,6 +14,7 @@ from core.vendors.gemini.chunks import Chunks
 from core.vendors.gemini.partial import PartialArguments
 from core.vendors.interface import BadAnswer, Call, ChatEvent
 from core.vendors.shared.values import text
+from core.vendors.shared.words import words_event
 
 PARTS_LIMIT = 65_536
 """Parts one candidate may hold."""
@@ -210,7 +211,7 @@ class GeminiDecoder:
         if words:
             if kind == "text":
                 self._keep(candidate, at, words)
-            out.append(_delta(candidate.index, at, **{kind: words}))
+            out.append(words_event(candidate.index, at, kind, words))
         if signed:
             out.append(_delta(candidate.index, at, signature=signed))
             candidate.signed = True

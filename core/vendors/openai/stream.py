@@ -14,6 +14,7 @@ from core.vendors.openai import usage as usages
 from core.vendors.shared import refusal, told
 from core.vendors.shared.sse import Events
 from core.vendors.shared.values import text, whole
+from core.vendors.shared.words import words_event
 
 _CHUNK = decode.ANSWER | {"obfuscation"}
 _DELTA = decode.MESSAGE
@@ -164,6 +165,10 @@ class OpenAIDecoder:
             out.append(ChatEvent(finished=finished))
 
     def _delta(self, choice: _Choice, delta: dict[str, Any], raw: dict[str, Any], out: list[ChatEvent]) -> None:
+        words = delta.get("content")
+        if isinstance(words, str) and len(delta) == 1 and not raw.get("logprobs"):
+            self._say(choice, "text", words, out)
+            return
         thoughts = text(delta.get("reasoning_content")) or text(delta.get("reasoning"))
         if thoughts:
             self._say(choice, "thinking", thoughts, out)
@@ -223,7 +228,7 @@ class OpenAIDecoder:
 
     def _say(self, choice: _Choice, kind: str, words: str, out: list[ChatEvent], empty: bool = False) -> None:
         if words or empty:
-            out.append(_delta_event(choice.index, self._open(choice, kind, out), **{kind: words}))
+            out.append(words_event(choice.index, self._open(choice, kind, out), kind, words))
 
     def _audio(self, choice: _Choice, audio: dict[str, Any], out: list[ChatEvent]) -> None:
         if choice.open_kind != "audio":
