@@ -24,10 +24,6 @@ def _cells(name: str, row: Figures) -> list[str]:
     return [name, *(_digits(row[field]) for field in figures.FIELDS)]
 
 
-def _met(ratio: float, aim: float) -> str:
-    return "" if not aim else "reached" if ratio >= aim else "missed"
-
-
 def printed(results: Results) -> str:
     """For a terminal."""
     width = max(map(len, results), default=0) + 2
@@ -36,9 +32,9 @@ def printed(results: Results) -> str:
         first, *rest = _cells(name, row)
         lines.append(f"{first:<{width}}" + "".join(f"{cell:>18}" for cell in rest))
     lines.append("")
-    for what, ratio, aim in figures.ratios(results):
-        wanted = f"  (to reach: {aim:g}: {_met(ratio, aim)})" if aim else ""
-        lines.append(f"{what} = {ratio:.2f}{wanted}")
+    for ratio in figures.ratios(results):
+        wanted = f"; to reach: {ratio.aim:g}: {ratio.met}" if ratio.aim else ""
+        lines.append(f"{ratio.what} = {ratio.requests:.2f} (by CPU {ratio.cpu:.2f}{wanted})")
     return "\n".join(lines)
 
 
@@ -60,10 +56,13 @@ def page(results: Results, circumstances: Mapping[str, Any]) -> str:
         told += " Peers: " + ", ".join(f"{name} {version}" for name, version in peers.items()) + "."
     rows = [_cells(name, row) for name, row in results.items()]
     ratios = [
-        [what, f"{ratio:.2f}", f"{aim:g}" if aim else "", _met(ratio, aim)]
-        for what, ratio, aim in figures.ratios(results)
+        [each.what, f"{each.requests:.2f}", f"{each.cpu:.2f}", f"{each.aim:g}" if each.aim else "", each.met]
+        for each in figures.ratios(results)
     ]
-    parts = [told, _markdown(HEADS, rows), _markdown(("requests/s of", "ratio", "to reach", ""), ratios)]
+    parts = [told, _markdown(HEADS, rows), _markdown(("beside", "by requests/s", "by CPU", "to reach", ""), ratios)]
+    cannot = circumstances.get("cannot") or []
+    if cannot:
+        parts.append("Not offered by the peer: " + ", ".join(cannot) + ".")
     failed = circumstances.get("failed") or {}
     if failed:
         parts.append(
