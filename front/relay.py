@@ -36,7 +36,7 @@ from front.dialects.interface import (
     RerankDialect,
     StreamRenderer,
 )
-from front.dialects.strict import load_object
+from front.dialects.strict import check_names, load_object
 from front.errors import FrontError, from_fault, from_rpc
 from front.known import KnownKeys
 from front.settings import FrontSettings
@@ -187,6 +187,7 @@ class Relay:
                     query=_query(request),
                     headers={name: headers[name] for name in wanted if name in headers} if wanted else {},
                 )
+                check_names(raw, ask.source)
                 return await work(request, metadata, ask)
             except (FrontError, grpc.aio.AioRpcError) as error:
                 return refusal(error, request, dialect)

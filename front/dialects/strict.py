@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, TypeVar
 
@@ -13,6 +14,14 @@ T = TypeVar("T")
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """Strings and brackets. Possessive, and matching strings that never end: else hostile bodies take quadratic time."""
 DEEP = 100
+MEANT = frozenset({
+    "model", "stream", "stream_options", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "background",
+    "messages", "input", "system", "instructions", "service_tier", "inference_geo", "speed", "safety_identifier",
+    "store",
+})  # fmt: skip
+"""Members that decide what a request costs, what filters read, and what a channel keeps back."""
+_SPELT = re.compile(rb"\\u00[4-7]")
+"""A letter written as an escape, as no encoder writes it."""
 
 
 def depth_over(raw: bytes, limit: int) -> bool:
@@ -44,6 +53,28 @@ def load_object(raw: bytes, limit: int = DEEP) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise bad("The request body must be a JSON object.")
     return parsed
+
+
+def check_names(raw: bytes, source: dict[str, Any]) -> None:
+    """Raises FrontError 400 where a vendor may read another request than was read here.
+
+    Of two members of one name most parsers see the last, some the first, and those of
+    Go take names in any letters: what is relayed as it came must mean one thing.
+    """
+    for name in source:
+        if name not in MEANT and name.casefold() in MEANT:
+            raise bad(f"{name} must be written {name.casefold()}.", name)
+    # Counting is quick; only where it tells of a second one, be it deep inside, is the body read again.
+    spelt = b"\\u00" in raw and _SPELT.search(raw) is not None
+    if spelt or any(raw.count(b'"%b"' % name.encode()) > 1 for name in MEANT & source.keys()):
+        names = json.loads(raw, object_pairs_hook=_names, parse_int=str, parse_float=str)
+        if name := next((name for name in source if names.count(name) > 1), ""):
+            raise bad(f"The request body holds {name} more than once.", name)
+
+
+def _names(pairs: list[tuple[str, Any]]) -> list[str]:
+    """The names of an object's members; the outermost object is asked last."""
+    return [name for name, _ in pairs]
 
 
 NAMES: dict[Any, str] = {
@@ -82,4 +113,4 @@ def number(source: dict[str, Any], name: str, least: float, most: float) -> floa
     return value
 
 
-__all__ = ["FrontError", "depth_over", "load_object", "number", "take", "whole"]
+__all__ = ["FrontError", "check_names", "depth_over", "load_object", "number", "take", "whole"]
