@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from isthmus.v1 import chat_pb2, common_pb2
+
 from core.errors import KeyExhausted, KeyQuotaExceeded
 from core.ledger.interface import Draws, Ledger
 from core.pipeline.exchange import Exchange
@@ -16,6 +20,14 @@ def draws_of(principal: Principal) -> Draws:
     return Draws(all_of=own, first_of=(principal.account.purse_id,))
 
 
+def limits_of(envelope: common_pb2.Envelope, canonical: Any) -> tuple[int, int]:
+    """Output tokens a choice (0: not said) and choices: what the envelope tells, and never less than the request."""
+    most, choices = max(0, envelope.max_output_tokens), max(1, envelope.candidates)
+    if not isinstance(canonical, chat_pb2.ChatRequest):
+        return most, choices
+    return max(most, canonical.max_output_tokens), max(choices, canonical.candidates)
+
+
 async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
     """Holds the most the request may cost.
 
@@ -24,10 +36,11 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
     """
     envelope = exchange.envelope
     account = exchange.principal.account
+    most, choices = limits_of(envelope, exchange.task.canonical)
     units = reserve_units(
         exchange.prompt_tokens,
-        envelope.max_output_tokens,
-        envelope.candidates or 1,
+        most,
+        choices,
         envelope.model,
         exchange.snapshot.prices,
         account.group,

@@ -13,17 +13,18 @@ from core.pipeline.exchange import Task
 from core.pipeline.relay import Relay
 from core.pipeline.stream import stream
 from core.services.limits import check_chat
+from core.services.sent import native_of
 
 
 def _task(
-    request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest | chat_pb2.CountTokensRequest,
+    request: chat_pb2.GenerateRequest | chat_pb2.StreamGenerateRequest | chat_pb2.CountTokensRequest, info: CallInfo
 ) -> Task:
     """What the request asks for; a native part that is absent is None."""
     options = request.chat.stream_options
     return Task(
         operation=common_pb2.OPERATION_CHAT,
         canonical=request.chat,
-        native=request.native if request.HasField("native") else None,
+        native=native_of(request, info),
         include_usage=options.include_usage,
     )
 
@@ -52,7 +53,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> chat_pb2.GenerateResponse:
         """One whole answer."""
         check_chat(request.chat)
-        answer = await self._relay.whole(info, _envelope(request, stream=False), _task(request))
+        answer = await self._relay.whole(info, _envelope(request, stream=False), _task(request, info))
         response = answer_message(answer.native, request.native.form)
         if answer.canonical is not None:
             response.chat.CopyFrom(answer.canonical)
@@ -65,7 +66,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> chat_pb2.CountTokensResponse:
         """The tokens of a turn's input."""
         check_chat(request.chat)
-        return await count(self._relay, info, _envelope(request, stream=False), _task(request))
+        return await count(self._relay, info, _envelope(request, stream=False), _task(request, info))
 
     @guarded_stream
     async def StreamGenerate(  # noqa: N802 - the proto's name
@@ -73,7 +74,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncIterator[chat_pb2.StreamGenerateResponse]:
         """The answer as it comes."""
         check_chat(request.chat)
-        messages = stream(self._relay, info, _envelope(request, stream=True), _task(request))
+        messages = stream(self._relay, info, _envelope(request, stream=True), _task(request, info))
         try:
             async for message in messages:
                 yield message

@@ -10,6 +10,7 @@ from core.errors import InvalidRequest
 from core.link.call import CallInfo, guarded_unary
 from core.pipeline.exchange import Task
 from core.pipeline.relay import Relay
+from core.services.sent import native_of
 
 
 class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
@@ -26,7 +27,7 @@ class EmbeddingServicer(embedding_pb2_grpc.EmbeddingServiceServicer):
         """Embeds every input."""
         if not request.embedding.inputs:
             raise InvalidRequest("At least one input is needed.", param="input")
-        native = request.native if request.HasField("native") else None
+        native = native_of(request, info)
         task = Task(common_pb2.OPERATION_EMBEDDING, request.embedding, native)
         answer = await self._relay.whole(info, request.envelope, task)
         response: embedding_pb2.EmbedResponse = (

@@ -10,6 +10,7 @@ from core.errors import InvalidRequest
 from core.link.call import CallInfo, guarded_unary
 from core.pipeline.exchange import Task
 from core.pipeline.relay import Relay
+from core.services.sent import native_of
 
 
 class RerankServicer(rerank_pb2_grpc.RerankServiceServicer):
@@ -28,7 +29,7 @@ class RerankServicer(rerank_pb2_grpc.RerankServiceServicer):
             raise InvalidRequest("A query is needed.", param="query")
         if not request.documents:
             raise InvalidRequest("At least one document is needed.", param="documents")
-        native = request.native if request.HasField("native") else None
+        native = native_of(request, info)
         answer = await self._relay.whole(info, request.envelope, Task(common_pb2.OPERATION_RERANK, request, native))
         response: rerank_pb2.RerankResponse = (
             answer.canonical if answer.canonical is not None else rerank_pb2.RerankResponse()
