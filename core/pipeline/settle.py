@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from isthmus.v1 import billing_pb2, usage_pb2
 
@@ -11,6 +12,13 @@ from core.ledger.interface import Ledger
 from core.link.call import fault_of
 from core.pipeline.exchange import Exchange
 from core.pricing.price import Bill, price
+
+PATH_MOST, CLIENT_ID_MOST = 512, 64
+"""Characters a receipt keeps of what a client told of its request."""
+RECEIPT_MOST = 12 << 10
+"""Bytes of a receipt. The ledger keeps 16 kB of its journal free for each hold: a longer one might find no room."""
+UNITS_MOST = 1 << 62
+"""The most a bill comes to, whatever a vendor tells: more is no number a ledger holds."""
 
 
 def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
@@ -25,7 +33,7 @@ def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
 
 def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
     """The price of the usage so far."""
-    return price(
+    bill = price(
         usage,
         exchange.envelope.model,
         exchange.snapshot.prices,
@@ -34,6 +42,7 @@ def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
         exchange.task.operation,
         exchange.principal.account.accept_unset_price or exchange.free,
     )
+    return bill if bill.quota <= UNITS_MOST else replace(bill, quota=UNITS_MOST)
 
 
 def receipt_of(
@@ -56,9 +65,9 @@ def receipt_of(
         first_byte_ms=exchange.first_byte_ms,
         duration_ms=exchange.elapsed_ms(),
         stream=envelope.stream,
-        client_request_id=envelope.client_request_id,
+        client_request_id=envelope.client_request_id[:CLIENT_ID_MOST],
         operation=exchange.task.operation,
-        path=envelope.path,
+        path=envelope.path[:PATH_MOST],
         dropped=exchange.dropped,
         reserved=exchange.reserved,
     )
@@ -73,7 +82,23 @@ def receipt_of(
         receipt.lines.extend(bill.lines)
         receipt.factors.update(bill.factors)
         receipt.formula = bill.formula
+    if receipt.ByteSize() > RECEIPT_MOST:
+        _shorten(receipt)
     return receipt
+
+
+def _shorten(receipt: billing_pb2.Receipt) -> None:
+    """Leaves out what clients and vendors can make as long as they like; the sums stay."""
+    receipt.usage.ClearField("raw")
+    if receipt.ByteSize() > RECEIPT_MOST:
+        receipt.ClearField("dropped")
+    if receipt.ByteSize() > RECEIPT_MOST:
+        receipt.usage.ClearField("corrections")
+        receipt.usage.ClearField("tool_calls")
+        receipt.ClearField("lines")
+        receipt.ClearField("formula")
+    if receipt.ByteSize() > RECEIPT_MOST:
+        del receipt.attempts[:-1]
 
 
 def settle(
@@ -82,13 +107,15 @@ def settle(
     """Charges what was used and ends the hold. Awaits nothing."""
     bill = bill_of(exchange, usage)
     receipt = receipt_of(exchange, usage, bill, ending)
-    hold, exchange.hold = exchange.hold, None
+    hold = exchange.hold
     if exchange.free:
         receipt.kind = billing_pb2.RECEIPT_KIND_TEST
         ledger.record(receipt)
     else:
         assert hold is not None, "only tests of channels are free"
         ledger.settle(hold, bill.quota, receipt)
+        # Only now: what could not be settled is still to be released.
+        exchange.hold = None
     return receipt
 
 
