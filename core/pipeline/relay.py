@@ -260,31 +260,42 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
     try:
         if opened.native:
             out, usage = opened.form.relay_whole(body, opened.call)
-            if usage is None:
+            if usage is None or (chats(exchange) and not usage.output_tokens):
                 canonical = opened.form.decode(body, opened.call)
-                usage = _counted_usage(exchange, canonical)
-            return out, None, _with_tokens(exchange, usage)
+                usage = told_or_counted(exchange, usage, delivered_by(exchange, canonical))
+            return out, None, told_or_counted(exchange, usage, usage.output_tokens)
         canonical = opened.form.decode(body, opened.call)
     except BadAnswer as error:
         raise broken(error, opened.call) from error
     canonical.id = canonical.id or exchange.request_id
-    if canonical.HasField("usage"):
-        return None, canonical, _with_tokens(exchange, canonical.usage)
-    usage = _counted_usage(exchange, canonical)
-    canonical.usage.CopyFrom(usage)
-    return None, canonical, usage
+    told = canonical.usage if canonical.HasField("usage") else None
+    if told is None or not told.input_tokens or (chats(exchange) and not told.output_tokens):
+        told = told_or_counted(exchange, told, delivered_by(exchange, canonical))
+        canonical.usage.CopyFrom(told)
+    return None, canonical, canonical.usage
 
 
-def _with_tokens(exchange: Exchange, usage: usage_pb2.Usage) -> usage_pb2.Usage:
-    """The usage; of a vendor that tells other things than tokens (Cohere: search units), tokens are counted."""
-    if usage.search_units and not usage.input_tokens and not usage.output_tokens:
-        usage.input_tokens = exchange.counted_prompt()
-        usage.source = usage_pb2.USAGE_SOURCE_COUNTED
+def chats(exchange: Exchange) -> bool:
+    """Whether output tokens are asked for."""
+    return exchange.task.operation == common_pb2.OPERATION_CHAT
+
+
+def told_or_counted(exchange: Exchange, told: usage_pb2.Usage | None, delivered: int) -> usage_pb2.Usage:
+    """What the vendor told of tokens; where it told none or zeros, as counted here. delivered: output tokens."""
+    if told is None:
+        return counted(exchange.counted_prompt(), delivered)
+    if told.input_tokens and (told.output_tokens or not delivered):
+        return told
+    usage = usage_pb2.Usage()
+    usage.CopyFrom(told)
+    usage.input_tokens = told.input_tokens or exchange.counted_prompt()
+    usage.output_tokens = told.output_tokens or delivered
+    usage.source = usage_pb2.USAGE_SOURCE_COUNTED
     return usage
 
 
-def _counted_usage(exchange: Exchange, canonical: Any) -> usage_pb2.Usage:
-    """What an answer used, counted: the prompt, and the tokens of what came back."""
+def delivered_by(exchange: Exchange, canonical: Any) -> int:
+    """Output tokens of a whole answer, counted."""
     delivered = Delivered(exchange.envelope.model)
     for choice in getattr(canonical, "choices", ()):
         for part in choice.parts:
@@ -293,4 +304,4 @@ def _counted_usage(exchange: Exchange, canonical: Any) -> usage_pb2.Usage:
                 delivered.add(part.tool_call.name + part.tool_call.arguments)
             elif kind in ("text", "thinking", "refusal"):
                 delivered.add(getattr(part, kind).text)
-    return counted(exchange.counted_prompt(), delivered.tokens())
+    return delivered.tokens()

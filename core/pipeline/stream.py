@@ -16,7 +16,7 @@ from core.errors import InsufficientQuota, IsthmusError, VendorBroken, VendorErr
 from core.link.call import CallInfo, fault_of
 from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_error, open_attempt
 from core.pipeline.exchange import Exchange, Task
-from core.pipeline.relay import Relay
+from core.pipeline.relay import Relay, told_or_counted
 from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
 from core.pricing.count import Delivered
 from core.routing.choose import Candidate, Plan
@@ -297,7 +297,9 @@ def _settle(
     """Bills the vendor's usage if it came, else what was delivered; the receipt says which."""
     usage = source.usage
     told = usage.input_tokens if usage is not None else 0
-    if usage is None or ending != billing_pb2.ENDING_COMPLETE:
+    if usage is not None and ending == billing_pb2.ENDING_COMPLETE:
+        usage = told_or_counted(exchange, usage, delivered)
+    else:
         usage = _so_far(usage, told or exchange.counted_prompt(), delivered)
     return settle(exchange, relay.ledger, usage, ending)
 
