@@ -56,8 +56,9 @@ async def count(
     group = principal.key.group if principal.key and principal.key.group else principal.account.group
     if not relay.limits.admit(principal.account.id, group, snapshot.options, now):
         raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
+    chosen = envelope.group if principal.key is None else ""
     form = task.native.form if task.native is not None else ""
-    plan = make_plan(snapshot, principal, envelope.model, form, relay.health, relay.rng, now, envelope.group)
+    plan = make_plan(snapshot, principal, envelope.model, form, relay.health, relay.rng, now, chosen)
     check_words(task.canonical, snapshot.options)
     exchange = Exchange(
         request_id=info.request_id,
@@ -69,16 +70,19 @@ async def count(
         free=True,
     )
     while (candidate := plan.next(time.monotonic())) is not None:
-        row = vendor(candidate.channel.type)
-        if row is None or candidate.channel.defect or not any(counts(known, task.native) for known in row.chat):
-            break
         try:
+            row = vendor(candidate.channel.type)
+            if row is None or candidate.channel.defect or not any(counts(known, task.native) for known in row.chat):
+                break
             tokens = await _ask(relay, exchange, candidate)
         except (VendorError, ChannelError) as error:
             if _of_the_turn(error):
                 raise
             plan.failed(candidate)
             continue
+        finally:
+            # A count says nothing of the vendor's health: a real request may probe it.
+            relay.health.released(candidate.channel.id, candidate.key.index)
         return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_VENDOR)
     tokens = prompt_tokens(task.canonical, envelope.model)
     return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_COUNTED)
