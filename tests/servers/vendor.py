@@ -28,6 +28,8 @@ class Asked:
     """Bytes of the answer that the kernel has taken."""
     gone: threading.Event = field(default_factory=threading.Event)
     """Set when the gateway has closed the connection."""
+    raw: bytes = b""
+    """The body as it came."""
 
     def send(self, data: bytes) -> None:
         """Writes, as fast as it is read."""
@@ -154,7 +156,7 @@ class Vendor:
                     rest += connection.recv(1 << 20)
                 body, rest = rest[:length], rest[length:]
                 key = headers.get("authorization", "").removeprefix("Bearer ")
-                asked = Asked(connection, key, json.loads(body or b"{}"), headers)
+                asked = Asked(connection, key, json.loads(body or b"{}"), headers, raw=body)
                 self.asked.append(asked)
                 self.counts[key] += 1
                 self.behaviours.get(key, good)(asked)
