@@ -15,6 +15,7 @@ from isthmus.v1 import (
     catalog_pb2_grpc,
     chat_pb2_grpc,
     embedding_pb2_grpc,
+    moderation_pb2_grpc,
     rerank_pb2_grpc,
 )
 
@@ -31,6 +32,7 @@ from core.services.catalog import CatalogServicer
 from core.services.chat import ChatServicer
 from core.services.context import Services
 from core.services.embedding import EmbeddingServicer
+from core.services.moderation import ModerationServicer
 from core.services.rerank import RerankServicer
 from core.settings import CoreSettings
 from core.state.state import State
@@ -60,6 +62,7 @@ class Node:
         """Registers every servicer on a grpc.aio.Server or a LocalChannel."""
         chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(self.relay), target)
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(EmbeddingServicer(self.relay), target)
+        moderation_pb2_grpc.add_ModerationServiceServicer_to_server(ModerationServicer(self.relay), target)
         rerank_pb2_grpc.add_RerankServiceServicer_to_server(RerankServicer(self.relay), target)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(self.services), target)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self.services), target)

@@ -18,6 +18,8 @@ from isthmus.v1 import (
     common_pb2,
     embedding_pb2,
     embedding_pb2_grpc,
+    moderation_pb2,
+    moderation_pb2_grpc,
     rerank_pb2_grpc,
 )
 from sanic import Request
@@ -33,6 +35,7 @@ from front.dialects.interface import (
     EmbeddingDialect,
     ErrorForm,
     ModelsDialect,
+    ModerationDialect,
     RerankDialect,
     StreamRenderer,
 )
@@ -47,7 +50,7 @@ DROPPED_HEADER_MOST = 1024
 """Characters of X-Isthmus-Dropped; the receipt has the whole list."""
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
 Metadata = list[tuple[str, str]]
-Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect)
+Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect, ModerationDialect)
 
 
 class Relay:
@@ -59,6 +62,7 @@ class Relay:
         self._chat = chat_pb2_grpc.ChatServiceStub(channel)
         self._embedding = embedding_pb2_grpc.EmbeddingServiceStub(channel)
         self._rerank = rerank_pb2_grpc.RerankServiceStub(channel)
+        self._moderation = moderation_pb2_grpc.ModerationServiceStub(channel)
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
         self._known = KnownKeys()
@@ -121,6 +125,20 @@ class Relay:
             asked.native.CopyFrom(_native(dialect.form, ask))
             answer = await self._rerank.Rerank(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, asked)
+            return reply(content, request, answer.receipt.dropped)
+
+        return self._handler(dialect, work)
+
+    def moderate(self, dialect: ModerationDialect) -> Handler:
+        """Inputs judged."""
+
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
+            envelope, moderation = dialect.parse(ask)
+            envelope.client_request_id = call.client_id(request)
+            native = _native(dialect.form, ask)
+            asked = moderation_pb2.ModerateRequest(envelope=envelope, moderation=moderation, native=native)
+            answer = await self._moderation.Moderate(asked, metadata=metadata)
+            content = answer.native.body if answer.HasField("native") else dialect.render(answer, moderation)
             return reply(content, request, answer.receipt.dropped)
 
         return self._handler(dialect, work)

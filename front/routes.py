@@ -10,6 +10,7 @@ from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
 from front.dialects.openai_completions import OpenAICompletions
 from front.dialects.openai_edits import OpenAIEdits
+from front.dialects.openai_moderations import OpenAIModerations
 from front.dialects.openai_responses import OpenAIResponses
 from front.dialects.rerank import CohereRerank, JinaRerank
 from front.methods import Methods
@@ -46,6 +47,7 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/messages/count_tokens", relay.count(anthropic)),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),
         ("POST", "/v1/engines/<model:path>/embeddings", relay.embed(EngineEmbeddings())),
+        ("POST", "/v1/moderations", relay.moderate(OpenAIModerations())),
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
         ("GET", "/v1/models", relay.models(models_dialect)),

@@ -40,6 +40,8 @@ class Task:
             return vendor.chat
         if self.operation == common_pb2.OPERATION_EMBEDDING:
             return vendor.embedding
+        if self.operation == common_pb2.OPERATION_MODERATION:
+            return vendor.moderation
         return vendor.rerank
 
 

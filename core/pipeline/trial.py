@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from isthmus.v1 import admin_pb2, billing_pb2, chat_pb2, common_pb2, embedding_pb2, rerank_pb2
+from isthmus.v1 import admin_pb2, billing_pb2, chat_pb2, common_pb2, embedding_pb2, moderation_pb2, rerank_pb2
 
 from core.errors import InvalidRequest, IsthmusError, RecordNotFound
 from core.link.call import fault_of
@@ -80,6 +80,8 @@ def _operation(model: str, endpoint: str) -> common_pb2.Operation.ValueType:
     low = model.lower()
     if "rerank" in low:
         return common_pb2.OPERATION_RERANK
+    if "moderation" in low:
+        return common_pb2.OPERATION_MODERATION
     return common_pb2.OPERATION_EMBEDDING if "embed" in low or low.startswith("m3e") else common_pb2.OPERATION_CHAT
 
 
@@ -90,6 +92,10 @@ def _canonical(operation: common_pb2.Operation.ValueType, envelope: common_pb2.E
     if operation == common_pb2.OPERATION_RERANK:
         documents = [rerank_pb2.RerankDocument(text=text) for text in ("hi", "bye")]
         return rerank_pb2.RerankRequest(envelope=envelope, query="hi", documents=documents, top_n=1)
+    if operation == common_pb2.OPERATION_MODERATION:
+        judged = moderation_pb2.Moderation(single=True)
+        judged.inputs.add().parts.add().text.text = "hi"
+        return judged
     chat = chat_pb2.ChatRequest(max_output_tokens=TEST_TOKENS)
     chat.stream_options.include_usage = True
     chat.messages.add(role=chat_pb2.ROLE_USER).parts.add().text.text = "hi"

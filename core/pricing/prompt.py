@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from isthmus.v1 import chat_pb2, embedding_pb2, parts_pb2, rerank_pb2
+from isthmus.v1 import chat_pb2, embedding_pb2, moderation_pb2, parts_pb2, rerank_pb2
 
 from core.pricing.count import text_tokens
 
@@ -18,11 +18,13 @@ MEDIA = {"image": 520, "audio": 256, "video": 8192, "file": 4096}
 
 
 def prompt_tokens(canonical: Any, model: str) -> int:
-    """Input tokens of a chat, embedding or rerank request."""
+    """Input tokens of a chat, embedding, moderation or rerank request."""
     if isinstance(canonical, chat_pb2.ChatRequest):
         return _chat(canonical, model)
     if isinstance(canonical, embedding_pb2.Embedding):
         return sum(_input(each, model) for each in canonical.inputs)
+    if isinstance(canonical, moderation_pb2.Moderation):
+        return sum(_parts(each.parts, model) for each in canonical.inputs)
     assert isinstance(canonical, rerank_pb2.RerankRequest)
     documents = (document.text or document.fields_json.decode("utf-8", "replace") for document in canonical.documents)
     return sum(text_tokens(model, text) for text in (canonical.query, *documents))

@@ -162,7 +162,9 @@ _turns: dict[int, int] = {}
 
 def _speaks(channel: Channel, form: str, model: str) -> bool:
     row = vendor(channel.type)
-    if row is None or not any(known.name == form for forms in (row.chat, row.embedding, row.rerank) for known in forms):
+    if row is None:
+        return False
+    if not any(known.name == form for forms in row.forms() for known in forms):
         return False
     try:
         return row.serves(form, map_model(channel, model), channel.base_url)

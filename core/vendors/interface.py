@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, rerank_pb2, usage_pb2
+from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, moderation_pb2, rerank_pb2, usage_pb2
 
 from core.state.types import Channel
 
@@ -221,6 +221,33 @@ class RerankForm(Protocol):
         """An error answer, of any shape."""
 
 
+class ModerationForm(Protocol):
+    """A wire form that judges inputs."""
+
+    name: str
+
+    def encode(self, request: moderation_pb2.Moderation, call: Call) -> VendorRequest:
+        """The canonical request in this form."""
+
+    def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
+        """The client's own bytes with only what the channel says changed."""
+
+    def decode(self, body: bytes, call: Call) -> moderation_pb2.ModerateResponse:
+        """Results and usage. Raises BadAnswer."""
+
+    def relay_whole(self, body: bytes, call: Call) -> tuple[bytes, usage_pb2.Usage | None]:
+        """Bytes to pass on, and usage. Raises BadAnswer."""
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
+        """An error answer, of any shape."""
+
+
+class Named(Protocol):
+    """What all wire forms have."""
+
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """A kind of channel. number is New API's channel type (or ours, from 1000 on).
@@ -237,12 +264,17 @@ class Vendor:
     chat: tuple[ChatForm, ...] = ()
     embedding: tuple[EmbeddingForm, ...] = ()
     rerank: tuple[RerankForm, ...] = ()
+    moderation: tuple[ModerationForm, ...] = ()
     limited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Forms (by name) that serve only models whose names hold one of the pieces."""
     placed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Forms (by name) that are spoken at these addresses only."""
     unavailable: str = ""
     """For types without an adaptor: why, as an error message."""
+
+    def forms(self) -> tuple[tuple[Named, ...], ...]:
+        """Every form the vendor speaks, by operation."""
+        return self.chat, self.embedding, self.rerank, self.moderation
 
     def serves(self, form: str, model: str, address: str) -> bool:
         """Whether a form the vendor speaks is spoken for a model, at a channel's address."""

@@ -13,6 +13,7 @@ from core.vendors.jina.rerank import JinaRerank
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.completions import OpenAICompletions
 from core.vendors.openai.embeddings import OpenAIEmbeddings
+from core.vendors.openai.moderations import OpenAIModerations
 from core.vendors.responses.form import OpenAIResponses
 from core.vendors.table import MESSAGE_PLANS, ROWS, Row
 
@@ -53,6 +54,7 @@ def _vendor(row: Row) -> Vendor:
         chat=chat,
         embedding=embedding,
         rerank=(_RERANK[row.rerank_form](row),) if row.rerank else (),
+        moderation=(OpenAIModerations(row),) if row.moderation else (),
         limited=limited,
         placed=placed,
         unavailable=row.unavailable,

@@ -13,6 +13,7 @@ V1_RESPONSES = "/v1/responses"
 V1_COMPLETIONS = "/v1/completions"
 V1_EMBED = "/v1/embeddings"
 V1_RERANK = "/v1/rerank"
+V1_MODERATE = "/v1/moderations"
 V1_MESSAGES = "/v1/messages"
 
 
@@ -30,6 +31,7 @@ class Row:
     chat: str = V1_CHAT
     embedding: str = ""
     rerank: str = ""
+    moderation: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
     completions: str = ""
@@ -202,6 +204,7 @@ def _openai_like(number: int, name: str, base: str) -> Row:
     return Row(
         number, name, "openai", base, embedding=V1_EMBED, responses=V1_RESPONSES, token_families=True,
         completions=V1_COMPLETIONS, completions_models=_OPENAI_COMPLETIONS, effort_suffix=True,
+        moderation=V1_MODERATE,
         developer_role=True, max_tokens_name="max_completion_tokens",
     )  # fmt: skip
 
@@ -345,6 +348,7 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
+        moderation=V1_MODERATE,
         responses=V1_RESPONSES, completions=V1_COMPLETIONS, auth="bearer-optional", reasoning_field="reasoning_content",
         messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),

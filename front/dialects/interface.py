@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from isthmus.v1 import catalog_pb2, chat_pb2, common_pb2, embedding_pb2, rerank_pb2
+from isthmus.v1 import catalog_pb2, chat_pb2, common_pb2, embedding_pb2, moderation_pb2, rerank_pb2
 
 from front.errors import FrontError
 
@@ -119,6 +119,19 @@ class RerankDialect(ErrorForm, Protocol):
         """The canonical request with its envelope, without native. Raises FrontError 400 naming the field."""
 
     def render(self, answer: rerank_pb2.RerankResponse, asked: rerank_pb2.RerankRequest) -> bytes:
+        """The answer as the body of the client's form."""
+
+
+class ModerationDialect(ErrorForm, Protocol):
+    """A dialect that has inputs judged."""
+
+    form: str
+    headers: tuple[str, ...]
+
+    def parse(self, ask: Ask) -> tuple[common_pb2.Envelope, moderation_pb2.Moderation]:
+        """The envelope and the canonical request. Raises FrontError 400 naming the field."""
+
+    def render(self, answer: moderation_pb2.ModerateResponse, asked: moderation_pb2.Moderation) -> bytes:
         """The answer as the body of the client's form."""
 
 

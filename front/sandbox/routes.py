@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from front.sandbox import anthropic, completions, gemini, openai, rerank, responses
+from front.sandbox import anthropic, completions, gemini, moderations, openai, rerank, responses
 from front.sandbox.forms import Form, Request
 
 
@@ -15,6 +15,8 @@ def form(request: Request) -> Form:
         return responses
     if path == "/v1/completions":
         return completions
+    if path == "/v1/moderations":
+        return moderations
     if path.endswith("/rerank"):
         return rerank
     if path.startswith("/v1/models") and "anthropic-version" in request.headers:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, rerank_pb2
+from isthmus.v1 import chat_pb2, common_pb2, embedding_pb2, moderation_pb2, rerank_pb2
 
 from core.errors import IsthmusError
 from core.state.types import Channel
@@ -31,10 +31,17 @@ OPERATIONS = {
     common_pb2.OPERATION_CHAT: "chat",
     common_pb2.OPERATION_EMBEDDING: "embedding",
     common_pb2.OPERATION_RERANK: "rerank",
+    common_pb2.OPERATION_MODERATION: "moderation",
 }
-REQUESTS = {"chat": chat_pb2.ChatRequest, "embedding": embedding_pb2.Embedding, "rerank": rerank_pb2.RerankRequest}
+REQUESTS = {
+    "chat": chat_pb2.ChatRequest,
+    "embedding": embedding_pb2.Embedding,
+    "rerank": rerank_pb2.RerankRequest,
+    "moderation": moderation_pb2.Moderation,
+}
 ANSWERS = {
     "chat": chat_pb2.ChatResponse, "embedding": embedding_pb2.EmbedResponse, "rerank": rerank_pb2.RerankResponse,
+    "moderation": moderation_pb2.ModerateResponse,
 }  # fmt: skip
 
 
@@ -53,6 +60,9 @@ class _Recorder:
 
     def rerank(self, dialect: Any) -> Any:
         return ("rerank", dialect)
+
+    def moderate(self, dialect: Any) -> Any:
+        return ("moderation", dialect)
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **kwargs: None
