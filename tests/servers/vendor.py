@@ -102,6 +102,7 @@ def good(asked: Asked) -> None:
 
 
 Behaviour = Callable[[Asked], None]
+KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
 
 
 class Vendor:
@@ -155,7 +156,8 @@ class Vendor:
                 while len(rest) < length:
                     rest += connection.recv(1 << 20)
                 body, rest = rest[:length], rest[length:]
-                key = headers.get("authorization", "").removeprefix("Bearer ")
+                sent = next((headers[name] for name in KEY_HEADERS if name in headers), "")
+                key = sent.removeprefix("Bearer ")
                 asked = Asked(connection, key, json.loads(body or b"{}"), headers, raw=body)
                 self.asked.append(asked)
                 self.counts[key] += 1
