@@ -70,6 +70,7 @@ def other(entry: admin_pb2.LogEntry, held: billing_pb2.Receipt, admin: bool) -> 
         told.update(error_type="isthmus_error", error_code=held.fault.reason, status_code=held.fault.http_status)
     told["receipt"] = receipt(held)
     if admin:
+        told["receipt"]["attempts"] = [_attempt(attempt) for attempt in held.attempts]
         told.update(_for_admins(entry, held))
     return told
 
@@ -93,8 +94,20 @@ def _for_admins(entry: admin_pb2.LogEntry, held: billing_pb2.Receipt) -> dict[st
     return told
 
 
+def _attempt(attempt: billing_pb2.Attempt) -> dict[str, Any]:
+    """One try at a channel; native: the client's own bytes went out, not a conversion."""
+    return {
+        "channel": attempt.channel_id,
+        "channel_type": attempt.channel_type,
+        "model": attempt.upstream_model,
+        "native": attempt.native,
+        "status": attempt.http_status,
+        "reason": attempt.reason,
+    }
+
+
 def receipt(held: billing_pb2.Receipt) -> dict[str, Any]:
-    """The sum with every term."""
+    """The sum with every term, and what the conversion for the vendor could not hold."""
     return {
         "formula": held.formula,
         "quota": held.quota,
@@ -111,4 +124,5 @@ def receipt(held: billing_pb2.Receipt) -> dict[str, Any]:
             }
             for line in held.lines
         ],
+        "dropped": list(held.dropped),
     }
