@@ -26,7 +26,7 @@ CASES: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("responses", "chat", RESPONSES, ["state.truncation"]),
     ("responses", "anthropic", RESPONSES, ["caching.key", "state.truncation"]),
     ("responses", "gemini", RESPONSES, ["caching.key", "state.truncation"]),
-    ("anthropic", "openai", {**MESSAGES, "top_k": 5}, ["sampling.top_k"]),
+    ("anthropic", "openai", {**MESSAGES, "top_k": 5}, ["parts.cache_mark", "sampling.top_k"]),
     ("anthropic", "gemini", {**MESSAGES, "top_k": 5}, ["parts.cache_mark"]),
     ("gemini", "openai", GEMINI, ["sampling.top_k", "safety"]),
     ("gemini", "anthropic", GEMINI, ["sampling.seed", "safety"]),

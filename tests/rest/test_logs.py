@@ -57,6 +57,9 @@ def test_a_line_is_its_receipt(story: Story, admin: Person) -> None:
     assert other["admin_info"]["use_channel"] == ["1"]
     assert other["request_path"] == "/v1/chat/completions"
     assert other["receipt"]["quota"] == line["quota"] > 0
+    assert other["receipt"]["dropped"] == []
+    (tried,) = other["receipt"]["attempts"]
+    assert (tried["channel"], tried["native"], tried["status"], tried["reason"]) == (1, True, 200, "")
     expected = (line["prompt_tokens"] + line["completion_tokens"] * 4) * 1.25
     assert abs(line["quota"] - expected) <= 1
     assert line["content"] == other["receipt"]["formula"]

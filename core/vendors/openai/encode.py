@@ -97,6 +97,8 @@ def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[st
             continue
         if tool.namespace or tool.deferred or tool.allowed_callers:
             dropped.append("tools.namespace, deferred, allowed_callers")
+        if tool.HasField("cache_mark"):
+            dropped.append("tools.cache_mark")
         if DIALECT in tool.extensions.by_dialect:
             merge(made, orjson.loads(tool.extensions.by_dialect[DIALECT]))
         tools.append(made)

@@ -70,6 +70,9 @@ class Messages:
         """Every message; tool results become messages of their own, in their order."""
         out: list[dict[str, Any]] = []
         for message in messages:
+            # A mark that came in this form goes back out among the part's extensions.
+            if any(part.HasField("cache_mark") and DIALECT not in part.extensions.by_dialect for part in message.parts):
+                self._dropped.append("parts.cache_mark")
             results = [part for part in message.parts if part.HasField("tool_result")]
             made = [self._result(part.tool_result, part) for part in results]
             others = [part for part in message.parts if not part.HasField("tool_result")]
