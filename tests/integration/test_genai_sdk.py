@@ -28,7 +28,8 @@ CHANNELS: dict[str, dict[str, Any]] = {
 }
 """One channel for each form that the Sandbox speaks; models with prices, each served by one of them alone."""
 MODELS = ["gemini-2.5-flash", "gemini-2.5-pro", "gpt-4.1", "claude-sonnet-4-20250514"]
-THINKERS = ["gemini-2.5-flash", "gemini-2.5-pro", "claude-sonnet-4-20250514"]
+SIGNERS = ["gemini-2.5-flash", "gemini-2.5-pro", "claude-sonnet-4-20250514"]
+"""Whose vendors sign their thoughts."""
 WEATHER = types.Tool(
     function_declarations=[
         types.FunctionDeclaration(
@@ -144,8 +145,8 @@ def test_parallel_tools_over_two_turns(client: genai.Client, model: str, streame
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize("model", THINKERS)
-def test_signed_thoughts_over_two_turns(client: genai.Client, model: str, streamed: bool) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_thoughts_over_two_turns(client: genai.Client, model: str, streamed: bool) -> None:
     question = user("The weather? [[sandbox tool=weather thinking chunks=5]]")
     asked = config(tools=[WEATHER], thinking_config=THINKING)
     if streamed:
@@ -154,7 +155,7 @@ def test_signed_thoughts_over_two_turns(client: genai.Client, model: str, stream
     else:
         made = parts(client.models.generate_content(model=model, contents=[question], config=asked))
     assert any(part.thought and part.text for part in made)
-    assert any(part.thought_signature for part in made)
+    assert any(part.thought_signature for part in made) is (model in SIGNERS)
     call = next(part.function_call for part in made if part.function_call)
     result = types.FunctionResponse(id=call.id, name="weather", response={"output": "sunny"})
     history = [
@@ -223,6 +224,18 @@ def test_an_error_inside_the_stream(client: genai.Client, model: str) -> None:
     with pytest.raises(errors.APIError) as failed:
         list(stream)
     assert "request id" in failed.value.message
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+@pytest.mark.parametrize("model", MODELS)
+def test_errors_before_the_answer(client: genai.Client, model: str, status: int) -> None:
+    asked = f"Hi [[sandbox status={status}]]"
+    with pytest.raises(errors.APIError) as whole:
+        ask(client, model, asked)
+    assert whole.value.code == status
+    with pytest.raises(errors.APIError) as streamed:
+        list(client.models.generate_content_stream(model=model, contents=asked, config=config()))
+    assert streamed.value.code == status
 
 
 def test_errors(client: genai.Client, house: House) -> None:

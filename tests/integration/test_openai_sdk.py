@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -12,14 +15,36 @@ from pydantic import BaseModel
 
 from tests.integration.house import House
 
+CHANNELS: dict[str, dict[str, Any]] = {
+    "openai": {"type": 1, "models": "chatgpt-4o-latest"},
+    "anthropic": {
+        "type": 14,
+        "models": "claude-3-7-sonnet-20250219",
+        "model_mapping": '{"claude-3-7-sonnet-20250219":"claude-haiku-4-5"}',
+    },
+    "gemini": {"type": 24, "models": "gemini-2.0-flash", "model_mapping": '{"gemini-2.0-flash":"gemini-2.5-flash"}'},
+}
+"""One channel for each form that the Sandbox speaks, beside its own; models with prices, each served by one alone."""
+MODELS = ["gpt-4o", *(fields["models"] for fields in CHANNELS.values())]
+
+
+@pytest.fixture(scope="module")
+def house(gateway: House) -> House:
+    """The gateway with a channel for each form."""
+    for name, fields in CHANNELS.items():
+        gateway.add_channel(name=f"{name} behind openai", **fields)
+    return gateway
+
+
+@pytest.fixture(scope="module")
+def key(house: House) -> str:
+    """One key for all: the route that shows keys is limited."""
+    return house.add_key(remain_quota=100_000_000)[1]
+
 
 @pytest.fixture
-def client(gateway: House, key: str) -> openai.OpenAI:
-    with openai.OpenAI(
-        api_key=key,
-        base_url=gateway.base + "/v1",
-        max_retries=0,
-    ) as made:
+def client(house: House, key: str) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key=key, base_url=house.base + "/v1", max_retries=0) as made:
         yield made
 
 
@@ -43,25 +68,33 @@ WEATHER = {
 }
 
 
-def test_text(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hello"}])
-    assert answer.choices[0].message.content
-    assert answer.model == "gpt-4o"
+def user(content: Any) -> list[Any]:
+    return [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_text(client: openai.OpenAI, model: str) -> None:
+    messages = [{"role": "system", "content": "Be brief"}, *user("Hello")]
+    answer = client.chat.completions.create(model=model, messages=messages)
+    assert answer.choices[0].message.content == "The sandbox heard: Hello"
+    assert answer.model == model
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
 
 
-def test_stream_and_whole_answer_agree(client: openai.OpenAI) -> None:
-    messages = [{"role": "user", "content": "Tell me of canals"}]
-    whole = client.chat.completions.create(model="gpt-4o", messages=messages)
+@pytest.mark.parametrize("model", MODELS)
+def test_stream_and_whole_answer_agree(client: openai.OpenAI, model: str) -> None:
+    messages = user("Tell me of canals [[sandbox chunks=4]]")
+    whole = client.chat.completions.create(model=model, messages=messages)
     chunks = list(
         client.chat.completions.create(
-            model="gpt-4o", messages=messages, stream=True, stream_options={"include_usage": True}
+            model=model, messages=messages, stream=True, stream_options={"include_usage": True}
         )
     )
-    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert text == whole.choices[0].message.content
+    pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices and chunk.choices[0].delta.content]
+    assert len(pieces) >= 4
+    assert "".join(pieces) == whole.choices[0].message.content
     assert chunks[-1].usage == whole.usage
 
 
@@ -73,34 +106,46 @@ def test_stream_without_usage_asked_has_no_usage_chunk(client: openai.OpenAI) ->
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def test_tools_over_two_turns(client: openai.OpenAI) -> None:
-    messages = [{"role": "user", "content": "What is the weather in Panama?"}]
-    first = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER], tool_choice="required")
-    calls = first.choices[0].message.tool_calls
-    assert calls
-    assert first.choices[0].finish_reason == "tool_calls"
-    assert calls[0].function.name == "weather"
-    messages.append(first.choices[0].message.model_dump(exclude_none=True))
-    messages.extend({"role": "tool", "tool_call_id": call.id, "content": "sunny, 31 degrees"} for call in calls)
-    second = client.chat.completions.create(model="gpt-4o", messages=messages, tools=[WEATHER])
-    assert "sunny, 31 degrees" in (second.choices[0].message.content or "")
+@pytest.mark.parametrize("effort", [None, "medium"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_parallel_tools_and_thoughts_over_two_turns(
+    client: openai.OpenAI, model: str, streamed: bool, effort: str | None
+) -> None:
+    """The Sandbox refuses signatures that are not what it gave."""
+    messages = user("The weather? [[sandbox tool=weather calls=2]]")
+    asked: dict[str, Any] = {"model": model, "tools": [WEATHER], **({"reasoning_effort": effort} if effort else {})}
+    if streamed:
+        with client.chat.completions.stream(messages=messages, **asked) as stream:
+            choice: Any = stream.until_done().get_final_completion().choices[0]
+    else:
+        choice = client.chat.completions.create(messages=messages, **asked).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    calls = choice.message.tool_calls
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == [
+        ("weather", {"city": "sandbox"})
+    ] * 2
+    assert calls[0].id != calls[1].id
+    if effort:
+        assert choice.message.reasoning_content
+    # In the other order: results belong to their calls by id.
+    results = [
+        {"role": "tool", "tool_call_id": calls[at].id, "content": said} for at, said in ((1, "rain"), (0, "sun"))
+    ]
+    turn = [*messages, choice.message.model_dump(exclude_none=True), *results]
+    raw = client.chat.completions.with_raw_response.create(messages=turn, **asked)
+    said = raw.parse().choices[0].message.content or ""
+    assert "sun" in said
+    assert "rain" in said
+    assert "reasoning.mode" not in raw.headers.get("x-isthmus-dropped", "")
 
 
-def test_picture_in(client: openai.OpenAI) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_picture_in(client: openai.OpenAI, model: str) -> None:
     url = "data:image/png;base64," + base64.b64encode(png()).decode()
-    answer = client.chat.completions.create(
-        model="gpt-4o",
-        messages=[
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "What is this?"},
-                    {"type": "image_url", "image_url": {"url": url}},
-                ],
-            }
-        ],
-    )
-    assert "1 image" in (answer.choices[0].message.content or "").lower()
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+    answer = client.chat.completions.create(model=model, messages=user(content))
+    assert f"1 image of {len(png())} bytes" in (answer.choices[0].message.content or "")
 
 
 class City(BaseModel):
@@ -108,11 +153,44 @@ class City(BaseModel):
     people: int
 
 
-def test_structured_output(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.parse(
-        model="gpt-4o", messages=[{"role": "user", "content": "A city"}], response_format=City
-    )
+@pytest.mark.parametrize("model", MODELS)
+def test_structured_output(client: openai.OpenAI, model: str) -> None:
+    answer = client.chat.completions.parse(model=model, messages=user("A city"), response_format=City)
     assert isinstance(answer.choices[0].message.parsed, City)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_length_stop(client: openai.OpenAI, model: str) -> None:
+    asked: dict[str, Any] = {"model": model, "messages": user("[[sandbox tokens=50]]"), "max_completion_tokens": 5}
+    assert client.chat.completions.create(**asked).choices[0].finish_reason == "length"
+    assert list(client.chat.completions.create(**asked, stream=True))[-1].choices[0].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, openai.BadRequestError), (429, openai.RateLimitError), (500, openai.InternalServerError)],
+)
+@pytest.mark.parametrize("model", MODELS)
+def test_errors_before_the_answer(
+    client: openai.OpenAI, model: str, status: int, error: type[openai.APIStatusError]
+) -> None:
+    for streamed in (False, True):
+        with pytest.raises(error) as raised:
+            client.chat.completions.create(model=model, messages=user(f"[[sandbox status={status}]]"), stream=streamed)
+        assert raised.value.request_id
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_error_inside_the_stream(client: openai.OpenAI, model: str) -> None:
+    asked = user("Hello there, dear [[sandbox error_in_stream chunks=6 delay_ms=30]]")
+    pieces: list[str] = []
+    with (
+        client.chat.completions.create(model=model, messages=asked, stream=True) as stream,
+        pytest.raises(openai.APIError) as raised,
+    ):
+        pieces.extend(chunk.choices[0].delta.content or "" for chunk in stream)
+    assert "".join(pieces)
+    assert raised.value.message
 
 
 def test_embeddings(client: openai.OpenAI) -> None:
