@@ -107,7 +107,7 @@ async def _channels(settings: CoreSettings) -> str:
         if defects:
             raise Trouble("; ".join(defects))
         if not channels:
-            raise Trouble("there is none that is enabled; add one in the console or with POST /api/channel/")
+            raise Trouble("there is none that is enabled; add one with POST /api/channel/")
         return f"{len(channels)} enabled"
     finally:
         await node.close()

@@ -17,6 +17,7 @@ from front.command.configuration import BadSetting, describe, fill
 from front.settings import FrontSettings
 
 DEFAULT_PORT = 3000
+PORT_HELP = f"default: PORT, else {DEFAULT_PORT}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,24 +26,30 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     data = argparse.ArgumentParser(add_help=False)
-    data.add_argument("--data", type=Path, help="folder of database, journals and secret (default: ./data)")
+    data.add_argument(
+        "--data", type=Path, help="folder of database, journals and secret (default: ISTHMUS_DATA, else ./data)"
+    )
     data.add_argument("--log-level", default=os.environ.get("ISTHMUS_LOG_LEVEL", "INFO"), help="default: INFO")
 
     serve = commands.add_parser("serve", parents=[data], help="runs the gateway")
-    serve.add_argument("--workers", type=int, default=_workers(), help="worker processes (default: one a core)")
+    serve.add_argument(
+        "--workers", type=int, default=_workers(), help="worker processes (default: one a core, two at the most)"
+    )
     serve.add_argument("--host", default="0.0.0.0", help="address of the HTTP port (default: all)")  # noqa: S104
     serve.add_argument(
-        "--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT), help="HTTP port; 0: any"
+        "--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT), help=f"HTTP port; 0: any ({PORT_HELP})"
     )
-    serve.add_argument("--grpc-port", type=int, help="gRPC port; 0: none (default: 3001)")
+    serve.add_argument("--grpc-port", type=int, help="gRPC port; 0: none (default: ISTHMUS_GRPC_PORT, else 3001)")
     serve.add_argument("--core", default="", metavar="ADDRESS", help="a front alone, for the core at this address")
     serve.add_argument("--no-front", action="store_true", help="a core alone: gRPC only")
-    serve.add_argument("--grace", type=float, default=30.0, help="seconds given to requests in flight at the end")
+    serve.add_argument(
+        "--grace", type=float, default=30.0, help="seconds given to requests in flight at the end (default: 30)"
+    )
     serve.set_defaults(run=_serve)
 
     demo = commands.add_parser("demo", help="gateway and Sandbox with real requests and their receipts")
     demo.add_argument("--once", action="store_true", help="end after the requests")
-    demo.add_argument("--port", type=int, default=DEFAULT_PORT, help="HTTP port; the next free one is taken")
+    demo.add_argument("--port", type=int, default=DEFAULT_PORT, help="HTTP port, or the next free one (default: 3000)")
     demo.set_defaults(run=_demo)
 
     migrate = commands.add_parser("migrate", parents=[data], help="brings the database up to date")
@@ -52,12 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_config)
 
     sandbox = commands.add_parser("sandbox", help="the vendor that ships with Isthmus")
-    sandbox.add_argument("--host", default="127.0.0.1")
-    sandbox.add_argument("--port", type=int, default=3100)
+    sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    sandbox.add_argument("--port", type=int, default=3100, help="port (default: 3100)")
     sandbox.set_defaults(run=_sandbox)
 
     doctor = commands.add_parser("doctor", parents=[data], help="looks for what is wrong, and says what to do")
-    doctor.add_argument("--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT))
+    doctor.add_argument(
+        "--port", type=int, default=int(os.environ.get("PORT") or DEFAULT_PORT), help=f"HTTP port ({PORT_HELP})"
+    )
     doctor.set_defaults(run=_doctor)
 
     ledger = commands.add_parser("ledger", help="the state of the ledger; leases of a lost node")

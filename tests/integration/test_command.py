@@ -6,8 +6,15 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from front.command.demo_asks import ASKS
 from tests.integration.house import free_port, run
+
+COMMANDS = (
+    (), ("serve",), ("demo",), ("migrate",), ("config",), ("sandbox",), ("doctor",), ("ledger",), ("ledger", "status"),
+    ("ledger", "release"),
+)  # fmt: skip
 
 
 def test_doctor_says_what_to_do(tmp_path: Path) -> None:
@@ -42,3 +49,22 @@ def test_demo_once() -> None:
     key = re.search(r"^  key +(sk-\w{48})$", ended.stdout, re.MULTILINE)
     assert key is not None
     assert re.search(r"^  sign in +root / \S+$", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_and_option_is_explained(command: tuple[str, ...]) -> None:
+    """--help names what each does; no option stands without words."""
+    told = run(*command, "--help")
+    assert told.returncode == 0
+    options = told.stdout.partition("options:")[2].strip().splitlines()
+    heads = [number for number, line in enumerate(options) if line.startswith(("-", "  -"))]
+    for number in heads:
+        words = options[number].split("  ")
+        follows = options[number + 1] if number + 1 < len(options) else ""
+        assert len([word for word in words if word.strip()]) > 1 or follows.startswith("   "), options[number]
+
+
+def test_the_commands_are_all_here() -> None:
+    told = run("--help").stdout
+    named = set(re.findall(r"^    (\w+) ", told, re.MULTILINE))
+    assert named == {command[0] for command in COMMANDS if command}
