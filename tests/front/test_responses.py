@@ -152,7 +152,8 @@ function = typed(
 )
 custom = typed(
     "custom",
-    {"name": plain},
+    # Never "f", which the choices below call a function.
+    {"name": plain.map("c_{}".format)},
     {
         "description": words,
         "format": st.sampled_from([{"type": "text"}, {"type": "grammar", "syntax": "lark", "definition": "x"}]),
