@@ -7,64 +7,162 @@ from pathlib import Path
 from typing import Any
 
 
-def setting(default: Any, help_text: str, *, env: str = "", secret: bool = False) -> Any:
-    """A field with what `isthmus config` prints of it: environment name, help, whether it is masked."""
-    return field(default=default, metadata={"env": env, "help": help_text, "secret": secret})
+def setting(
+    default: Any,
+    help_text: str,
+    *,
+    env: str = "",
+    also: tuple[str, ...] = (),
+    group: str = "",
+    secret: bool = False,
+    choices: tuple[str, ...] = (),
+    reader: str = "",
+) -> Any:
+    """A field with what `isthmus config` prints of it.
+
+    env is its environment variable, also those that are read where that one is not set (New API's name for
+    the same thing). reader says that something else obeys it, or that nothing does yet.
+    """
+    told = {"env": env, "also": also, "help": help_text, "group": group, "secret": secret}
+    return field(default=default, metadata={**told, "choices": choices, "reader": reader})
 
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:
     """Everything core can be told at start. Times are seconds, sizes bytes unless the name says otherwise."""
 
-    data: Path = setting(Path("data"), "Folder of the SQLite file, the journals and the secret.", env="ISTHMUS_DATA")
-    sql_dsn: str = setting("", "postgres://... ; empty: SQLite in the data folder.", env="SQL_DSN", secret=True)
-    sqlite_path: str = setting("", "The SQLite file; empty: isthmus.db in the data folder.", env="SQLITE_PATH")
-    sql_max_open: int = setting(10, "Most database connections of one worker.", env="SQL_MAX_OPEN_CONNS")
-    skip_migration: bool = setting(False, "Do not migrate at start.", env="SKIP_DATABASE_MIGRATION")
-    node: str = setting("", "This node's name; empty: the host's.", env="NODE_NAME")
-    slot: int = setting(0, "This worker's number within the node.")
+    data: Path = setting(
+        Path("data"), "Folder of the SQLite file, the journals and the secret.", env="ISTHMUS_DATA", group="Node"
+    )
+    sql_dsn: str = setting(
+        "", "postgres://... ; empty: SQLite in the data folder.", env="SQL_DSN", secret=True, group="Database"
+    )
+    sqlite_path: str = setting(
+        "", "The SQLite file; empty: isthmus.db in the data folder.", env="SQLITE_PATH", group="Database"
+    )
+    sql_max_open: int = setting(
+        10, "Most database connections of one worker.", env="SQL_MAX_OPEN_CONNS", group="Database"
+    )
+    sql_max_idle: int = setting(
+        1,
+        "Connections kept open though idle, of PostgreSQL.",
+        env="SQL_MAX_IDLE_CONNS",
+        group="Database",
+    )
+    sql_max_lifetime: float = setting(
+        60.0, "Seconds a further idle connection is kept, of PostgreSQL.", env="SQL_MAX_LIFETIME", group="Database"
+    )
+    skip_migration: bool = setting(False, "Do not migrate at start.", env="SKIP_DATABASE_MIGRATION", group="Database")
+    node: str = setting("", "This node's name; empty: the host's.", env="NODE_NAME", group="Node")
+    node_type: str = setting(
+        "master",
+        "slave: another node migrates the database, this one never does.",
+        env="NODE_TYPE",
+        group="Node",
+        choices=("master", "slave"),
+    )
+    slot: int = setting(0, "This worker's number within the node.", group="Node")
     session_secret: str = setting(
-        "", "Signs sessions; empty: made once and kept in the data folder.", env="SESSION_SECRET", secret=True
+        "",
+        "Signs sessions; empty: made once and kept in the data folder.",
+        env="SESSION_SECRET",
+        secret=True,
+        group="Secrets",
     )
     crypto_secret: str = setting(
         "",
         "Encrypts secrets at rest; empty: made once and kept in the data folder.",
         env="CRYPTO_SECRET",
         secret=True,
+        group="Secrets",
     )
     generate_default_token: bool = setting(
-        False, "Give every account that registers a key without a limit of its own.", env="GENERATE_DEFAULT_TOKEN"
+        False,
+        "Give every account that registers a key without a limit of its own.",
+        env="GENERATE_DEFAULT_TOKEN",
+        group="Accounts",
     )
     front_secret: str = setting(
         "",
         "What a front on another machine must show to be believed.",
         env="ISTHMUS_FRONT_SECRET",
         secret=True,
+        group="Secrets",
     )
-    grpc_host: str = setting("127.0.0.1", "Address of the gRPC port.", env="ISTHMUS_GRPC_HOST")
-    grpc_port: int = setting(3001, "The gRPC port; 0: none.", env="ISTHMUS_GRPC_PORT")
-    max_message_bytes: int = setting(160 << 20, "Largest gRPC message, both links.", env="ISTHMUS_MAX_MESSAGE_BYTES")
+    grpc_host: str = setting("127.0.0.1", "Address of the gRPC port.", env="ISTHMUS_GRPC_HOST", group="gRPC")
+    grpc_port: int = setting(3001, "The gRPC port; 0: none.", env="ISTHMUS_GRPC_PORT", group="gRPC")
+    max_message_bytes: int = setting(
+        160 << 20, "Largest gRPC message, both links.", env="ISTHMUS_MAX_MESSAGE_BYTES", group="gRPC"
+    )
     journal_safety: str = setting(
         "os",
         "What an answer waits for: os (survives kill -9), group (fdatasync: survives power loss), database.",
         env="ISTHMUS_JOURNAL_SAFETY",
+        choices=("os", "group", "database"),
+        group="Ledger",
     )
     journal_limit_mb: int = setting(
-        256, "Unflushed journal after which requests get 503.", env="ISTHMUS_JOURNAL_LIMIT_MB"
+        256, "Unflushed journal after which requests get 503.", env="ISTHMUS_JOURNAL_LIMIT_MB", group="Ledger"
     )
-    sync_frequency: float = setting(0.25, "Seconds between polls of the change feed.", env="ISTHMUS_SYNC_SECONDS")
-    relay_timeout: float = setting(0.0, "Longest an upstream call may take in all; 0: no limit.", env="RELAY_TIMEOUT")
-    streaming_timeout: float = setting(300.0, "Longest silence of a vendor.", env="STREAMING_TIMEOUT")
-    connect_timeout: float = setting(10.0, "Longest wait for a connection to a vendor.", env="ISTHMUS_CONNECT_TIMEOUT")
+    sync_frequency: float = setting(
+        0.25, "Seconds between polls of the change feed.", env="ISTHMUS_SYNC_SECONDS", group="Node"
+    )
+    full_sync_seconds: float = setting(
+        0.0,
+        "Seconds between readings of everything anew, for changes that other programs write; 0: never. What Isthmus "
+        "changes is seen at once.",
+        env="SYNC_FREQUENCY",
+        group="Node",
+    )
+    time_zone: str = setting(
+        "",
+        "The zone of hours and days in expressions, such as Asia/Shanghai; empty: UTC.",
+        env="TZ",
+        group="Node",
+        reader="nothing yet",
+    )
+    relay_timeout: float = setting(
+        0.0, "Longest an upstream call may take in all; 0: no limit.", env="RELAY_TIMEOUT", group="Vendors"
+    )
+    streaming_timeout: float = setting(300.0, "Longest silence of a vendor.", env="STREAMING_TIMEOUT", group="Vendors")
+    connect_timeout: float = setting(
+        10.0, "Longest wait for a connection to a vendor.", env="ISTHMUS_CONNECT_TIMEOUT", group="Vendors"
+    )
     max_connections_per_host: int = setting(
-        0, "Most connections to one vendor address; 0: no limit.", env="ISTHMUS_MAX_CONNS_PER_HOST"
+        0, "Most connections to one vendor address; 0: no limit.", env="ISTHMUS_MAX_CONNS_PER_HOST", group="Vendors"
     )
     idle_connection_seconds: float = setting(
-        90.0, "How long an idle connection is kept.", env="RELAY_IDLE_CONN_TIMEOUT"
+        90.0, "How long an idle connection is kept.", env="RELAY_IDLE_CONN_TIMEOUT", group="Vendors"
     )
-    max_answer_mb: int = setting(128, "Largest unstreamed answer of a vendor.", env="ISTHMUS_MAX_ANSWER_MB")
-    force_stream_option: bool = setting(True, "Ask vendors for usage in streams.", env="FORCE_STREAM_OPTION")
-    error_log: bool = setting(True, "Keep a log line of requests that failed.", env="ERROR_LOG_ENABLED")
+    max_idle_connections: int = setting(
+        500, "Most idle connections to vendors in all; 0: no limit.", env="RELAY_MAX_IDLE_CONNS", group="Vendors"
+    )
+    max_idle_per_host: int = setting(
+        100, "Most idle connections to one vendor; 0: no limit.", env="RELAY_MAX_IDLE_CONNS_PER_HOST", group="Vendors"
+    )
+    tls_insecure: bool = setting(
+        False, "Take any certificate of a vendor.", env="TLS_INSECURE_SKIP_VERIFY", group="Vendors"
+    )
+    event_limit_mb: int = setting(
+        128, "Largest event of a vendor's stream.", env="STREAM_SCANNER_MAX_BUFFER_MB", group="Vendors"
+    )
+    azure_api_version: str = setting(
+        "2025-04-01-preview",
+        "Azure's API version, where channel and client name none.",
+        env="AZURE_DEFAULT_API_VERSION",
+        group="Vendors",
+    )
+    gemini_images_most: int = setting(
+        0, "Most pictures of a request to Gemini; 0: no limit.", env="GEMINI_VISION_MAX_IMAGE_NUM", group="Vendors"
+    )
+    max_answer_mb: int = setting(
+        128, "Largest unstreamed answer of a vendor.", env="ISTHMUS_MAX_ANSWER_MB", group="Vendors"
+    )
+    error_log: bool = setting(True, "Keep a log line of requests that failed.", env="ERROR_LOG_ENABLED", group="Node")
     batch_flush_seconds: float = setting(
-        0.2, "Longest a journalled record waits for its flush.", env="ISTHMUS_FLUSH_SECONDS"
+        0.2,
+        "Longest a journalled record waits for its flush.",
+        env="ISTHMUS_FLUSH_SECONDS",
+        also=("BATCH_UPDATE_INTERVAL",),
+        group="Ledger",
     )

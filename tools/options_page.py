@@ -7,6 +7,10 @@ from pathlib import Path
 
 from core.options.row import Row
 from core.options.table import ALIASES, GROUPS
+from core.settings import CoreSettings
+from front.command.configuration import describe
+from front.command.environment import NOT_OBEYED, OWN
+from front.settings import FrontSettings
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
 SHOWN_MOST = 60
@@ -57,6 +61,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _environment() -> str:
+    """The variables."""
+    told = []
+    for each in [*describe(CoreSettings(), {}, {}), *describe(FrontSettings(), {}, {})]:
+        names = ", else ".join(f"`{name}`" for name in each.variables)
+        if names:
+            told.append((names, each.group, f"`{each.default}`" if each.default else "", _cell(each.help)))
+    told += [(f"`{own.name}`", own.group, f"`{own.default}`", _cell(own.help)) for own in OWN]
+    idle = [(f"`{each.name}`", each.group, _cell(each.help), _cell(each.why_not)) for each in NOT_OBEYED]
+    return "\n\n".join(
+        (
+            "# Environment variables",
+            "Read once, at start; `isthmus config` prints them with their values. Times are seconds.",
+            table(("variable", "group", "default", "what for"), sorted(told, key=lambda row: row[1])),
+            "## Understood, obeyed by nothing",
+            table(("variable", "group", "what for", "why not"), idle),
+        )
+    )
+
+
 def page() -> str:
     """The whole page."""
     parts = [HEAD]
@@ -75,6 +99,7 @@ def page() -> str:
         parts.append(
             f"## {title}\n\n" + table(("option", "value", "default", "who reads it", "state", "what for"), told)
         )
+    parts.append(_environment())
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from isthmus.v1 import billing_pb2, chat_pb2
@@ -30,7 +31,7 @@ from core.upstream.interface import (
     UpstreamFailure,
     UpstreamRequest,
 )
-from core.vendors.interface import BadAnswer, Call, ToldRefusal, VendorRefusal
+from core.vendors.interface import BadAnswer, Call, House, ToldRefusal, VendorRefusal
 from core.vendors.openai.completions import check_prompt
 from core.vendors.registry import vendor
 
@@ -132,6 +133,7 @@ async def open_attempt(
         created=exchange.started_ms // 1000,
         native=exchange.task.native,
         options=exchange.snapshot.options.raw,
+        house=_house(settings),
     )
     attempt.upstream_model = sent
     attempt.native = native
@@ -205,6 +207,16 @@ def broken(error: BadAnswer, call: Call) -> VendorError:
     if isinstance(error, ToldRefusal):
         return _refusal_error(error.refusal, call)
     return VendorBroken(f"The vendor's answer could not be read: {error}")
+
+
+@lru_cache(maxsize=8)
+def _house(settings: CoreSettings) -> House:
+    """What vendors' forms are told of the settings; made once."""
+    return House(
+        azure_api_version=settings.azure_api_version,
+        gemini_images_most=settings.gemini_images_most,
+        event_limit=settings.event_limit_mb << 20,
+    )
 
 
 _timeouts_of: dict[int, Timeouts] = {}

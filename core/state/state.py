@@ -84,6 +84,7 @@ class State:
     def __init__(self, store: Store, settings: CoreSettings) -> None:
         self._store = store
         self._every = settings.sync_frequency
+        self._anew = settings.full_sync_seconds
         self.snapshot: Snapshot
         self._sequence = 0
         self._version = 0
@@ -208,9 +209,16 @@ class State:
 
     async def _follow(self) -> None:
         pause = self._every
+        built = time.monotonic()
         while True:
             await asyncio.sleep(pause)
             try:
+                if self._anew and time.monotonic() - built >= self._anew:
+                    built = time.monotonic()
+                    # What another program wrote is in no feed.
+                    self._forget_keys()
+                    self._accounts.clear()
+                    self._stale = True
                 await self.refresh()
                 pause = self._every
             except Exception:

@@ -29,6 +29,8 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 10_000
 """How long SQLite waits for another writer."""
+SQLITE_MOST = 32
+"""Connections to a SQLite file: each is a thread, all are opened at once, and only one writes."""
 OPEN_SECONDS = 8.0
 """Longest wait for the first answer: a failed start ends within 10 s."""
 ADVISORY_LOCK = 0x69737468
@@ -73,7 +75,7 @@ class Database:
             path = Path(settings.sqlite_path) if settings.sqlite_path else settings.data / "isthmus.db"
             pragmas = {"journal_mode": "wal", "synchronous": "full", "busy_timeout": BUSY_MS}
             made = pwasyncio.AsyncSqliteDatabase(
-                str(path), pragmas=pragmas, pool_size=settings.sql_max_open, acquire_timeout=10
+                str(path), pragmas=pragmas, pool_size=min(settings.sql_max_open, SQLITE_MOST), acquire_timeout=10
             )
             database = cls(made, "sqlite", path.with_suffix(".lock"))
         models.bind(database.peewee)
@@ -177,5 +179,7 @@ def _postgres(settings: CoreSettings) -> Any:
         host=unquote(parts.hostname or "localhost"),
         port=parts.port or 5432,
         pool_size=settings.sql_max_open,
+        pool_min_size=min(settings.sql_max_idle, settings.sql_max_open),
+        max_inactive_connection_lifetime=settings.sql_max_lifetime,
         acquire_timeout=10,
     )

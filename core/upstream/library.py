@@ -93,8 +93,10 @@ class LibraryAnswer:
 class LibraryUpstream:
     """One client of the library per proxy address."""
 
-    def __init__(self, *, idle_seconds: float = 90.0) -> None:
+    def __init__(self, *, idle_seconds: float = 90.0, max_idle_per_host: int = 0, tls_insecure: bool = False) -> None:
         self._idle_seconds = idle_seconds
+        self._max_idle_per_host = max_idle_per_host
+        self._tls_insecure = tls_insecure
         self._clients: OrderedDict[tuple[str, float], Any] = OrderedDict()
         self._closed = False
 
@@ -145,6 +147,10 @@ class LibraryUpstream:
         builder = ClientBuilder().http1_only().follow_redirects(False).gzip(False).deflate(False)
         builder = builder.brotli(False).zstd(False)
         builder = builder.pool_idle_timeout(timedelta(seconds=self._idle_seconds))
+        if self._max_idle_per_host:
+            builder = builder.pool_max_idle_per_host(self._max_idle_per_host)
+        if self._tls_insecure:
+            builder = builder.danger_accept_invalid_certs(True)
         if connect:
             builder = builder.connect_timeout(timedelta(seconds=connect))
         if proxy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.settings import CoreSettings
 from core.upstream.interface import Upstream, UpstreamAnswer, UpstreamRequest
 from core.upstream.library import LibraryUpstream
-from core.upstream.wire import WireUpstream
+from core.upstream.wire import WireUpstream, trusting
 
 
 class PooledUpstream:
@@ -28,6 +28,16 @@ class PooledUpstream:
 def open_upstream(settings: CoreSettings) -> Upstream:
     """Clients as the settings say; nothing is connected yet, and the library is not imported."""
     return PooledUpstream(
-        WireUpstream(idle_seconds=settings.idle_connection_seconds, max_per_host=settings.max_connections_per_host),
-        LibraryUpstream(idle_seconds=settings.idle_connection_seconds),
+        WireUpstream(
+            idle_seconds=settings.idle_connection_seconds,
+            max_per_host=settings.max_connections_per_host,
+            max_idle=settings.max_idle_connections,
+            max_idle_per_host=settings.max_idle_per_host,
+            tls=trusting() if settings.tls_insecure else None,
+        ),
+        LibraryUpstream(
+            idle_seconds=settings.idle_connection_seconds,
+            max_idle_per_host=settings.max_idle_per_host,
+            tls_insecure=settings.tls_insecure,
+        ),
     )

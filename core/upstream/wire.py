@@ -91,12 +91,32 @@ class WireAnswer:
         self._end()
 
 
+def trusting() -> ssl.SSLContext:
+    """TLS settings that take any certificate: only where the operator says so."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class WireUpstream:
     """A pool of connections per scheme, host and port; for one event loop."""
 
-    def __init__(self, *, idle_seconds: float = 90.0, max_per_host: int = 0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        idle_seconds: float = 90.0,
+        max_per_host: int = 0,
+        max_idle: int = 0,
+        max_idle_per_host: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Limits of 0 are none."""
         self._idle_seconds = idle_seconds
         self._max_per_host = max_per_host
+        self._max_idle = max_idle
+        self._max_idle_per_host = max_idle_per_host
         self._tls = tls
         self._idle: dict[Key, list[Connection]] = {}
         self._open: dict[Connection, Key] = {}
@@ -221,8 +241,16 @@ class WireUpstream:
             return
         loop = asyncio.get_running_loop()
         connection.idle_since = loop.time()
-        self._idle.setdefault(key, []).append(connection)
         self._unused(connection)
+        kept = self._idle.setdefault(key, [])
+        if self._max_idle_per_host and len(kept) >= self._max_idle_per_host:
+            # The one used longest ago goes: its vendor is the first to close it.
+            kept[0].abort()
+            kept = self._idle.setdefault(key, [])
+        kept.append(connection)
+        # Idle connections are among the open ones: only where those are many need they be counted.
+        if 0 < self._max_idle < len(self._open) and sum(map(len, self._idle.values())) > self._max_idle:
+            min((held[0] for held in self._idle.values() if held), key=lambda each: each.idle_since).abort()
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._idle_seconds, self._sweep)
 

@@ -22,6 +22,16 @@ ChatResponse = chat_pb2.ChatResponse
 ChatEvent = chat_pb2.ChatEvent
 
 
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the operator set at start for all vendors (core/settings.py says what each is)."""
+
+    azure_api_version: str = "2025-04-01-preview"
+    gemini_images_most: int = 0
+    event_limit: int = 128 << 20
+    """Bytes an unfinished line or event of a stream may hold."""
+
+
 @dataclass(slots=True)
 class Call:
     """One attempt, as encoders and decoders see it; not to be changed.
@@ -43,6 +53,7 @@ class Call:
     """The client's own bytes; media spans of the canonical message point into its body."""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Every option as text, defaults filled in; forms read their vendor's (gemini.*, claude.*)."""
+    house: House = House()
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from core.settings import CoreSettings
 from core.version import VERSION
-from front.command import logs
+from front.command import environment, logs
 from front.command.configuration import BadSetting, describe, fill
 from front.settings import FrontSettings
 
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument(
         "--data", type=Path, help="folder of database, journals and secret (default: ISTHMUS_DATA, else ./data)"
     )
-    data.add_argument("--log-level", default=os.environ.get("ISTHMUS_LOG_LEVEL", "INFO"), help="default: INFO")
+    data.add_argument("--log-level", default=environment.log_level(os.environ), help="default: INFO")
 
     serve = commands.add_parser("serve", parents=[data], help="runs the gateway")
     serve.add_argument(
@@ -87,11 +88,14 @@ def _workers() -> int:
 
 def core_settings(arguments: argparse.Namespace) -> CoreSettings:
     """Core's settings from flags and environment."""
-    flags: dict[str, Any] = {
-        "data": getattr(arguments, "data", None),
-        "grpc_port": getattr(arguments, "grpc_port", None),
-    }
-    return fill(CoreSettings, os.environ, flags)
+    settings = fill(CoreSettings, os.environ, _flags(arguments))
+    environment.check(settings)
+    return settings
+
+
+def _flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of settings; None: nothing."""
+    return {name: getattr(arguments, name, None) for name in ("data", "grpc_port")}
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -101,6 +105,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     front = fill(FrontSettings, os.environ, {})
     if arguments.core and arguments.no_front:
         raise BadSetting("--core and --no-front exclude each other")
+    for warning in environment.warnings(os.environ):
+        logging.getLogger("isthmus.command").warning(warning)
     if not 1 <= arguments.workers <= 256:
         raise BadSetting("--workers must be between 1 and 256")
     plan = Plan(
@@ -116,7 +122,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     )
     try:
         lock = None if arguments.core else take_lock(core.data, "serve.lock")
-        if not arguments.core and not core.skip_migration:
+        if not arguments.core and not core.skip_migration and core.node_type != "slave":
             asyncio.run(_ready(core))
         supervisor = Supervisor(plan)
         supervisor.start()
@@ -162,13 +168,12 @@ def _migrate(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> int:
-    for title, settings in (
-        ("core", core_settings(arguments)),
-        ("front", fill(FrontSettings, os.environ, {})),
-    ):
-        print(f"[{title}]")  # noqa: T201
-        for name, variable, value, help_text in describe(settings):
-            print(f"{name} = {value}\n    {variable or '(flag)'}: {help_text}")  # noqa: T201
+    flags = _flags(arguments)
+    core, front = core_settings(arguments), fill(FrontSettings, os.environ, {})
+    told = [*describe(core, os.environ, flags), *describe(front, os.environ, {})]
+    print(environment.report(told, os.environ))  # noqa: T201
+    for warning in environment.warnings(os.environ):
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     return 0
 
 
@@ -219,8 +224,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         status = 130
     except Exception as error:
-        import logging
-
         logging.getLogger("isthmus.command").debug("failed", exc_info=True)
         status = _complain(f"{type(error).__name__}: {logs.mask(str(error))}")
     sys.stdout.flush()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from core.upstream.interface import (
     AnswerTooLarge,
@@ -23,7 +30,7 @@ from core.upstream.interface import (
     UpstreamRequest,
 )
 from core.upstream.library import LibraryUpstream
-from core.upstream.wire import WireUpstream
+from core.upstream.wire import WireUpstream, trusting
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -348,3 +355,72 @@ async def test_no_more_connections_than_allowed(server: Any) -> None:
     assert answers == [(200, b"ok")] * 20
     assert server.connections == 2
     await wire.aclose()
+
+
+@pytest.mark.parametrize("limit", ["max_idle_per_host", "max_idle"])
+async def test_no_more_idle_connections_than_allowed(server: Any, limit: str) -> None:
+    """RELAY_MAX_IDLE_CONNS_PER_HOST and RELAY_MAX_IDLE_CONNS: those used longest ago are closed."""
+    arrived, gate = asyncio.Semaphore(0), asyncio.Event()
+
+    async def held(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.release()
+        await gate.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    server.behaviour = held
+    options: dict[str, Any] = {limit: 2}
+    wire = WireUpstream(**options)
+    running = [asyncio.ensure_future(exchange(wire, ask(server, timeouts=Timeouts(20, 20, 20)))) for _ in range(5)]
+    for _ in range(5):
+        await arrived.acquire()
+    gate.set()
+    assert await asyncio.gather(*running) == [(200, b"ok")] * 5
+    assert sum(len(kept) for kept in wire._idle.values()) == 2
+    for _ in range(3):
+        await exchange(wire, ask(server))
+    assert server.connections == 5, "what is kept is used"
+    await wire.aclose()
+
+
+@pytest.mark.parametrize("kind", ["wire", "library"])
+async def test_certificates_count_unless_told_otherwise(kind: str, tmp_path: Path) -> None:
+    """TLS_INSECURE_SKIP_VERIFY: a certificate nobody vouches for is refused, and taken where the operator says so."""
+    server = Server()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=self_signed(tmp_path))
+    server.url = f"https://localhost:{listener.sockets[0].getsockname()[1]}/v1/x"  # type: ignore[attr-defined]
+    strict: Upstream = WireUpstream() if kind == "wire" else LibraryUpstream()
+    lax: Upstream = WireUpstream(tls=trusting()) if kind == "wire" else LibraryUpstream(tls_insecure=True)
+    request = ask(server, timeouts=Timeouts(20, 20, 20))
+    with pytest.raises(ConnectFailed):
+        await exchange(strict, request)
+    assert await exchange(lax, request) == (200, b"ok")
+    await strict.aclose()
+    await lax.aclose()
+    listener.close()
+    for writer in server.writers:
+        writer.transport.abort()
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """A server's context with a certificate of its own making."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context

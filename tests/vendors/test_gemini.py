@@ -230,7 +230,7 @@ def test_objects_are_found_in_any_framing_and_split(
     else:
         body = b"\n".join(told)
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    chunks = Chunks()
+    chunks = Chunks(1 << 20)
     found = [one for a, b in pairwise(places) for one in chunks.feed(body[a:b])] + chunks.end()
     assert [json.loads(one) for one in found] == objects
 

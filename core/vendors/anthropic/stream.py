@@ -44,7 +44,7 @@ class AnthropicDecoder:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._events = Events()
+        self._events = Events(call.house.event_limit)
         self._blocks: dict[int, _Block] = {}
         self._parts = 0
         self._told: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from core.vendors.interface import BadAnswer
-from core.vendors.shared.sse import EVENT_LIMIT, Lines
+from core.vendors.shared.sse import Lines
 
 _FIELDS = (b":", b"event:", b"id:", b"retry:")
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}]', re.DOTALL)
@@ -15,7 +15,9 @@ _SPACE = b" \t\r\n\xef\xbb\xbf"
 class Elements:
     """The objects of a JSON array (or objects one after the other) that became whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        """limit: bytes an unfinished object may hold."""
+        self._limit = limit
         self._held = bytearray()
         self._at = 0
         self._depth = 0
@@ -24,7 +26,7 @@ class Elements:
     def feed(self, chunk: bytes) -> list[bytes]:
         """Objects that end in chunk. Raises BadAnswer where one is too long."""
         self._held += chunk
-        if len(self._held) > EVENT_LIMIT:
+        if len(self._held) > self._limit:
             raise BadAnswer("an element of the stream is too long")
         if self._at and self._held[self._at : self._at + 1] == b'"' and b'"' not in chunk:
             return []
@@ -61,7 +63,9 @@ class Elements:
 class Chunks:
     """The stream's objects as JSON bytes, whatever its framing."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        """limit: bytes an unfinished object may hold."""
+        self._limit = limit
         self._elements: Elements | None = None
         self._lines: Lines | None = None
         self._first = bytearray()
@@ -79,9 +83,9 @@ class Chunks:
             chunk = bytes(self._first)
             self._first.clear()
             if begun.startswith((b"[", b"{")):
-                self._elements = Elements()
+                self._elements = Elements(self._limit)
             else:
-                self._lines = Lines()
+                self._lines = Lines(self._limit)
         if self._elements is not None:
             return self._elements.feed(chunk)
         assert self._lines is not None
@@ -108,6 +112,6 @@ class Chunks:
             elif not line.startswith(_FIELDS):
                 self._bare.append(line)
             self._size += len(line)
-            if self._size > EVENT_LIMIT:
+            if self._size > self._limit:
                 raise BadAnswer("an event of the stream is too long")
         return whole

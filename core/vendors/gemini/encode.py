@@ -62,6 +62,9 @@ def raw(json: bytes, name: str) -> Any:
 def encode(request: chat_pb2.ChatRequest, call: Call, model: str) -> tuple[bytes, tuple[str, ...]]:
     """The body, and the canonical names of what it could not hold. Raises InvalidRequest."""
     dropped: list[str] = []
+    most = call.house.gemini_images_most
+    if most and sum(part.HasField("image") for message in request.messages for part in message.parts) > most:
+        raise InvalidRequest(f"A request to Gemini holds at most {most} pictures.", param="messages")
     sign = on(call, "gemini.function_call_thought_signature_enabled")
     system, contents = Contents(call, model, sign, dropped).encode(request.messages)
     body: dict[str, Any] = {}

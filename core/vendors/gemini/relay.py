@@ -65,7 +65,7 @@ class GeminiRelay(BlockRelay):
             chunk = bytes(self._rest)
             self._rest.clear()
             if start.startswith((b"[", b"{")):
-                self._elements = Elements()
+                self._elements = Elements(self._call.house.event_limit)
         if self._elements is None:
             return super().feed(chunk)
         if self._over():

@@ -46,7 +46,7 @@ class GeminiDecoder:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._chunks = Chunks()
+        self._chunks = Chunks(call.house.event_limit)
         self._candidates: dict[int, _Candidate] = {}
         self._answer_id = ""
         self._started = False

@@ -54,7 +54,7 @@ class OpenAIDecoder:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._events = Events()
+        self._events = Events(call.house.event_limit)
         self._choices: dict[int, _Choice] = {}
         self._started = False
         self._early: dict[str, Any] = {}

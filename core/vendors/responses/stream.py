@@ -28,7 +28,7 @@ class ResponsesDecoder:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._events = Events()
+        self._events = Events(call.house.event_limit)
         self._items: dict[object, OpenItem] = {}
         self._parts = 0
         self._first: dict[str, Any] | None = None

@@ -11,7 +11,6 @@ from core.errors import ChannelError
 from core.vendors.interface import Call
 from core.vendors.table import PLANS, Row
 
-AZURE_VERSION = "2025-04-01-preview"
 _CLOUDFLARE = "https://gateway.ai.cloudflare.com"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -37,7 +36,7 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
         path = path.removeprefix("/v1") if row.number == 1 else path.removeprefix("/openai/deployments")
     if "{version}" in path:
         told = parse_qs(query).get("api-version", [""])[0]
-        path = path.replace("{version}", quote(told or call.channel.other or AZURE_VERSION, safe=""))
+        path = path.replace("{version}", quote(told or call.channel.other or call.house.azure_api_version, safe=""))
     if "api-version=" in path:
         query = "&".join(item for item in query.split("&") if item and not item.startswith("api-version="))
     path = path.replace("{other}", quote(call.channel.other, safe=""))

@@ -10,7 +10,6 @@ from isthmus.v1 import common_pb2, usage_pb2
 
 from core.pricing.count import Delivered
 from core.vendors.interface import BadAnswer, Call, DeliveredText
-from core.vendors.shared.sse import EVENT_LIMIT
 
 BLANK = re.compile(rb"\n\r?\n")
 """Between two events."""
@@ -49,7 +48,7 @@ class BlockRelay:
             rest += chunk
             cut = last_end(rest, start)
             if cut < 0:
-                if len(rest) > EVENT_LIMIT:
+                if len(rest) > self._call.house.event_limit:
                     raise BadAnswer("an event of the stream is too long")
                 return b""
             block = bytes(rest[:cut])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from core.vendors.interface import BadAnswer
 
-EVENT_LIMIT = 32 << 20
-"""Bytes an unfinished line or event may hold."""
-
 
 class Lines:
     """Lines that became whole. LF, CR LF and lone CR end a line; a byte order mark is skipped."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        """limit: bytes an unfinished line may hold."""
+        self._limit = limit
         self._rest = bytearray()
         self._skip_lf = False
         self._first = True
@@ -23,7 +22,7 @@ class Lines:
             self._skip_lf = False
         if b"\n" not in chunk and b"\r" not in chunk:
             self._rest += chunk
-            if len(self._rest) > EVENT_LIMIT:
+            if len(self._rest) > self._limit:
                 raise BadAnswer("a line of the stream is too long")
             return []
         data = bytes(self._rest) + chunk
@@ -46,8 +45,10 @@ class Lines:
 class Events:
     """The data of events that became whole; comments, names and ids are left out."""
 
-    def __init__(self) -> None:
-        self._lines = Lines()
+    def __init__(self, limit: int) -> None:
+        """limit: bytes an unfinished line or event may hold."""
+        self._limit = limit
+        self._lines = Lines(limit)
         self._data: list[bytes] = []
         self._size = 0
 
@@ -71,6 +72,6 @@ class Events:
                 value = line[5:].removeprefix(b" ")
                 self._data.append(value)
                 self._size += len(value)
-                if self._size > EVENT_LIMIT:
+                if self._size > self._limit:
                     raise BadAnswer("an event of the stream is too long")
         return whole
