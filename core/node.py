@@ -23,6 +23,7 @@ from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
 from core.link.server import Port, open_port
+from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
 from core.services.access import AccessServicer
@@ -133,6 +134,7 @@ async def open_node(settings: CoreSettings) -> Node:
         state=state,
         ledger=ledger,
         tester=make_tester(relay),
+        inquirer=Inquirer(relay),
         started=int(time.time()),
     )
     return Node(settings, database, store, state, ledger, upstream, relay, services)

@@ -10,7 +10,7 @@ from isthmus.v1 import admin_pb2, admin_pb2_grpc
 
 from core.errors import InvalidRequest, RecordNotFound
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, channel_keys, channels, fields, keys, logs, options, sessions
+from core.manage import accounts, channel_keys, channels, fields, inquiries, keys, logs, options, sessions
 from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_ROOT, Principal
@@ -223,6 +223,21 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         """A small request through a channel."""
         await self._services.account(info, ROLE_ADMIN)
         return await channels.test(self._services, request)
+
+    @guarded_unary
+    async def FetchModels(self, request: admin_pb2.FetchModelsRequest, info: CallInfo, context: Any) -> Any:
+        """The models a channel's vendor lists. An address that anybody could name is root's to ask."""
+        if request.id:
+            await self._services.account(info, ROLE_ADMIN)
+            return admin_pb2.FetchModelsResponse(models=await inquiries.models(self._services, request))
+        async with acting(self._services, info, ROLE_ROOT, "channel.fetch_models", type=request.type):
+            return admin_pb2.FetchModelsResponse(models=await inquiries.models(self._services, request))
+
+    @guarded_unary
+    async def UpdateBalance(self, request: admin_pb2.UpdateBalanceRequest, info: CallInfo, context: Any) -> Any:
+        """What is left of a channel's money."""
+        await self._services.account(info, ROLE_ADMIN)
+        return admin_pb2.UpdateBalanceResponse(balance=await inquiries.balance(self._services, request.id))
 
     # -- options, logs ------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from core.pipeline.authenticate import (
     require_role,
     try_authenticate_key,
 )
+from core.pipeline.inquiry import Inquirer
 from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import ROLE_USER, Principal
@@ -35,6 +36,7 @@ class Services:
     state: State
     ledger: Ledger
     tester: Tester
+    inquirer: Inquirer
     started: int
     throttle: Throttle = field(default_factory=Throttle)
 

@@ -161,6 +161,10 @@ class Channels:
         when = {"test_time": int(time.time()), "response_time": milliseconds}
         await self._database.write(lambda: Channel.update(**when).where(Channel.id == channel_id).execute())
 
+    async def counted(self, channel_id: int, balance: float) -> None:
+        """Notes what a vendor said is left; nothing that requests read, so no change."""
+        await self._database.write(lambda: Channel.update(balance=balance).where(Channel.id == channel_id).execute())
+
     async def disabled(self) -> Sequence[int]:
         """Ids of channels that are disabled, by hand or automatically."""
         return await self._database.read(

@@ -101,10 +101,13 @@ class ChatDecoder(Protocol):
     fault event.
     """
 
-    usage: usage_pb2.Usage | None
-    """The vendor's, so far; None while it told none."""
-    finished: bool
-    """Whether the wire form's own end was seen."""
+    @property
+    def usage(self) -> usage_pb2.Usage | None:
+        """The vendor's, so far; None while it told none."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the wire form's own end was seen."""
 
     def feed(self, chunk: bytes) -> list[ChatEvent]:
         """Events that became whole."""

@@ -137,6 +137,27 @@ async def test(c: Call, channel_id: int) -> Any:
     return Raw(body)
 
 
+async def fetch_models(c: Call, channel_id: int) -> Any:
+    """The models the channel's vendor lists."""
+    found = await c.m.admin.FetchModels(admin_pb2.FetchModelsRequest(id=channel_id), metadata=c.who)
+    return list(found.models)
+
+
+async def fetch_models_unsaved(c: Call) -> Any:
+    """The same for a channel that is not saved yet."""
+    body = await c.body()
+    asked = admin_pb2.FetchModelsRequest(
+        type=body.number("type", 0, INT32), base_url=body.text("base_url"), secret=body.text("key")
+    )
+    return list((await c.m.admin.FetchModels(asked, metadata=c.who)).models)
+
+
+async def update_balance(c: Call, channel_id: int) -> Any:
+    """What is left of the channel's money, by its vendor's word."""
+    found = await c.m.admin.UpdateBalance(admin_pb2.UpdateBalanceRequest(id=channel_id), metadata=c.who)
+    return Raw({"success": True, "message": "", "balance": found.balance})
+
+
 async def fix(c: Call) -> Any:
     """Builds the index anew."""
     found = await c.m.admin.RebuildIndex(admin_pb2.RebuildIndexRequest(), metadata=c.who)
@@ -250,6 +271,9 @@ ROUTES = (
     Route("GET", "/api/channel/models", Level.ADMIN, models),
     Route("GET", "/api/channel/models_enabled", Level.ADMIN, enabled_models),
     Route("GET", "/api/channel/test/<channel_id:int>", Level.ADMIN, test),
+    Route("GET", "/api/channel/fetch_models/<channel_id:int>", Level.ADMIN, fetch_models),
+    Route("POST", "/api/channel/fetch_models", Level.ROOT, fetch_models_unsaved),
+    Route("GET", "/api/channel/update_balance/<channel_id:int>", Level.ADMIN, update_balance),
     Route("DELETE", "/api/channel/disabled", Level.ADMIN, delete_disabled),
     Route("POST", "/api/channel/batch", Level.ADMIN, delete_many),
     Route("POST", "/api/channel/batch/tag", Level.ADMIN, tag_many),

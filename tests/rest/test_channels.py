@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.house import PASSWORD, House
 from tests.rest.people import Person, make, sign_in
+from tests.servers.vendor import vendor
 
 
 @pytest.fixture
@@ -245,6 +246,34 @@ def test_tests(admin: Person, base: dict[str, Any]) -> None:
     told = admin.ask("GET", f"/api/channel/test/{dead['id']}").json()
     assert (told["success"], told["error_code"]) == (False, "vendor_unreachable")
     assert "127.0.0.1:9" not in told["message"]
+
+
+def test_models_of_a_vendor(admin: Person, root: Person, base: dict[str, Any]) -> None:
+    (made,) = create(admin, {**base})
+    told = admin.get("GET", f"/api/channel/fetch_models/{made['id']}")
+    assert "gpt-4o" in told
+    unsaved = {"type": 1000, "base_url": made["base_url"], "key": "sk-x\nsk-y"}
+    assert root.get("POST", "/api/channel/fetch_models", unsaved) == told
+    (dead,) = create(admin, {**base, "base_url": "http://127.0.0.1:9"})
+    failed = admin.ask("GET", f"/api/channel/fetch_models/{dead['id']}")
+    assert (failed.status, failed.json()["success"]) == (502, False)
+    assert "127.0.0.1" not in failed.json()["message"]
+    assert "no list of models" in root.refused("POST", "/api/channel/fetch_models", {"type": 18, "key": "a"})
+    assert "no channel type" in root.refused("POST", "/api/channel/fetch_models", {"type": 999, "key": "a"})
+    admin.refused("GET", "/api/channel/fetch_models/1000000")
+
+
+def test_balance_of_a_channel(admin: Person, base: dict[str, Any]) -> None:
+    with vendor() as silicon:
+        silicon.behaviours["sk-12345678"] = lambda asked: asked.whole(b'{"data":{"totalBalance":"12.5"}}')
+        (made,) = create(admin, {**base, "type": 40, "base_url": silicon.url, "key": "sk-12345678"})
+        told = admin.ask("GET", f"/api/channel/update_balance/{made['id']}").json()
+        assert told == {"success": True, "message": "", "balance": 12.5}
+        assert admin.get("GET", f"/api/channel/{made['id']}")["balance"] == 12.5
+    assert "tells no balance" in admin.refused("GET", f"/api/channel/update_balance/{create(admin, base)[0]['id']}")
+    many = {**base, "type": 40, "key": "a\nb"}
+    (multi,) = create(admin, many, mode="multi_to_single")
+    assert "several keys" in admin.refused("GET", f"/api/channel/update_balance/{multi['id']}")
 
 
 def test_index_and_models(admin: Person, base: dict[str, Any]) -> None:

@@ -1,0 +1,62 @@
+"""What a channel's vendor is asked for administrators: its models, the channel's money."""
+
+from __future__ import annotations
+
+import json
+
+from isthmus.v1 import admin_pb2
+
+from core.errors import InvalidRequest, RecordNotFound
+from core.manage import fields
+from core.manage.channels import TEXT_FIELDS
+from core.services.context import Services
+from core.state.snapshot import channel_of
+from core.state.types import Channel, ChannelKey
+from core.store.channels import split_keys
+from core.vendors.registry import vendor
+
+
+async def models(services: Services, request: admin_pb2.FetchModelsRequest) -> list[str]:
+    """Names as the vendor lists them. Raises InvalidRequest, RecordNotFound, VendorError, ChannelError."""
+    channel = await _saved(services, request.id) if request.id else _unsaved(request)
+    return await services.inquirer.models(channel)
+
+
+async def balance(services: Services, channel_id: int) -> float:
+    """What is left; kept with the channel. Raises InvalidRequest, RecordNotFound, VendorError, ChannelError."""
+    row = await services.store.channels.get(channel_id)
+    if json.loads(row.channel_info or "{}").get("is_multi_key"):
+        raise InvalidRequest("A channel with several keys has no one balance.", param="id")
+    found = await services.inquirer.balance(channel_of(row))
+    await services.store.channels.counted(channel_id, found)
+    return found
+
+
+async def _saved(services: Services, channel_id: int) -> Channel:
+    """A channel in any state."""
+    channel = await services.state.channel(channel_id)
+    if channel is None:
+        raise RecordNotFound(f"There is no channel {channel_id}.")
+    return channel
+
+
+def _unsaved(request: admin_pb2.FetchModelsRequest) -> Channel:
+    """A channel as somebody is about to save it; its first key."""
+    row = vendor(request.type)
+    if row is None:
+        raise InvalidRequest(f"There is no channel type {request.type}.", param="type")
+    keys = split_keys(fields.text(request.secret, "key", TEXT_FIELDS["secret"][1]))
+    address = fields.text(request.base_url, "base_url", TEXT_FIELDS["base_url"][1]) or row.base_url
+    if address and address != row.base_url and "://" in address and not address.startswith(("http://", "https://")):
+        raise InvalidRequest("The address must begin with http:// or https://.", param="base_url")
+    return Channel(
+        id=0,
+        type=request.type,
+        name="",
+        keys=(ChannelKey(0, keys[0] if keys else ""),),
+        base_url=address,
+        models=frozenset(),
+        groups=frozenset(),
+        priority=0,
+        weight=0,
+    )
