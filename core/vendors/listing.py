@@ -11,7 +11,7 @@ import orjson
 
 from core.errors import InvalidRequest
 from core.vendors.interface import BadAnswer, Call, VendorRequest
-from core.vendors.shared.headers import AZURE_VERSION, headers
+from core.vendors.shared.headers import headers
 from core.vendors.table import PLANS, ROWS, Row
 
 MODELS_MOST = 20_000
@@ -72,7 +72,7 @@ def listing(call: Call, page: str = "") -> VendorRequest:
         address = PLANS[base] + ("/v1/models" if row.number == 45 else "/models")
     else:
         address = base + found.path.replace("{other}", quote(call.channel.other, safe=""))
-    version = call.channel.other or AZURE_VERSION
+    version = call.channel.other or call.house.azure_api_version
     query = [(name, value.replace("{version}", version)) for name, value in found.query]
     if page:
         query.append((found.page, page))
