@@ -7,11 +7,12 @@ any part fails.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from tests.npm import node
 
 ROOT = Path(__file__).resolve().parent.parent
 NPM = ROOT / "tests" / "npm"
@@ -31,11 +32,9 @@ def _packages(lock: Path) -> dict[str, Any]:
 
 def npm() -> int:
     """The official SDKs of npm as clients."""
-    if shutil.which("npm") is None:
-        print("npm is needed for the JavaScript SDK's tests: apt-get install nodejs npm", file=sys.stderr)
-        return 1
+    command = node.use()
     if _packages(NPM / "node_modules" / ".package-lock.json") != _packages(NPM / "package-lock.json"):
-        status = run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=NPM)
+        status = run(*command, "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=NPM)
         if status:
             return status
     return run(sys.executable, "-m", "tests.npm.run")

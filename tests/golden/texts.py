@@ -32,7 +32,7 @@ def _walk(found: Any, kind: Descriptor, change: Any) -> Any:
         inner = field.message_type
         if inner is not None and inner.GetOptions().map_entry:
             entry = inner.fields_by_name["value"]
-            out[name] = {key: _one(item, entry, change) for key, item in value.items()}
+            out[name] = {key: _one(item, entry, change) for key, item in sorted(value.items())}
         elif isinstance(value, list):
             out[name] = [_one(item, field, change) for item in value]
         else:

