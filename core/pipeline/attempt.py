@@ -9,6 +9,9 @@ from typing import Any
 
 from isthmus.v1 import billing_pb2, chat_pb2
 
+from core.authorise.interface import Outside
+from core.authorise.registry import ALL as AUTHORISERS
+from core.authorise.tokens import Tokens
 from core.errors import (
     ChannelError,
     IsthmusError,
@@ -31,7 +34,7 @@ from core.upstream.interface import (
     UpstreamFailure,
     UpstreamRequest,
 )
-from core.vendors.interface import BadAnswer, Call, House, ToldRefusal, VendorRefusal
+from core.vendors.interface import BadAnswer, Call, House, ToldRefusal, Vendor, VendorRefusal
 from core.vendors.openai.completions import check_prompt
 from core.vendors.registry import vendor
 
@@ -87,8 +90,8 @@ def note(exchange: Exchange, candidate: Candidate) -> billing_pb2.Attempt:
     return attempt
 
 
-def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
-    """The wire form to speak, and whether it is the client's own."""
+def _form(exchange: Exchange, candidate: Candidate) -> tuple[Vendor, Form, bool]:
+    """The vendor, the wire form to speak, and whether it is the client's own."""
     channel = candidate.channel
     if channel.defect:
         raise ChannelError(f"Channel {channel.id} is not set up correctly: {channel.defect}")
@@ -97,6 +100,9 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
         reason = row.unavailable if row is not None else "its type is not known"
         raise ChannelError(f"Channel {channel.id} cannot be used: {reason}")
     forms = exchange.task.forms(row)
+    if row.split:
+        model = map_model(channel, exchange.envelope.model)
+        forms = tuple(form for form in forms if row.serves(form.name, model, channel.base_url))
     if not forms:
         raise ChannelError(f"Channel {channel.id} ({row.name}) cannot do this operation.")
     spoken = exchange.task.native.form if exchange.task.native is not None else ""
@@ -109,7 +115,7 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Form, bool]:
         policy = exchange.snapshot.options.responses_policy
         if policy.covers(channel.id, channel.type, exchange.envelope.model):
             chosen, own = next(((form, False) for form in forms if form.name == STATEFUL), (chosen, own))
-    return chosen, own
+    return row, chosen, own
 
 
 async def open_attempt(
@@ -118,10 +124,11 @@ async def open_attempt(
     attempt: billing_pb2.Attempt,
     upstream: Upstream,
     settings: CoreSettings,
+    tokens: Tokens,
 ) -> Opened:
     """Sends the request; returns when a 2xx head is here. Raises VendorError, ChannelError, UnsupportedFeature."""
     channel = candidate.channel
-    form, native = _form(exchange, candidate)
+    row, form, native = _form(exchange, candidate)
     sent = map_model(channel, exchange.envelope.model)
     call = Call(
         channel=channel,
@@ -142,14 +149,10 @@ async def open_attempt(
         check_prompt(exchange.task.canonical, form.name)
     wire = form.splice(exchange.task.native, call) if native else form.encode(exchange.task.canonical, call)
     exchange.dropped = wire.dropped
-    request = UpstreamRequest(
-        wire.method,
-        wire.url,
-        wire.headers,
-        wire.body,
-        _timeouts(settings),
-        str(channel.setting.get("proxy") or ""),
-    )
+    timeouts, proxy = _timeouts(settings), str(channel.setting.get("proxy") or "")
+    if row.authorise:
+        wire = await AUTHORISERS[row.authorise](wire, call, Outside(upstream, tokens, timeouts, proxy))
+    request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy)
     sent_at = time.monotonic()
     try:
         answer = await upstream.send(request)

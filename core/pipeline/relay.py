@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from isthmus.v1 import billing_pb2, chat_pb2, common_pb2, usage_pb2
 
+from core.authorise.tokens import Tokens
 from core.errors import (
     ChannelError,
     InvalidRequest,
@@ -74,6 +75,7 @@ class Relay:
     ledger: Ledger
     upstream: Upstream
     disable: Disable
+    tokens: Tokens = field(default_factory=Tokens)
     health: Health = field(default_factory=Health)
     limits: RequestLimits = field(default_factory=RequestLimits)
     rng: random.Random = field(default_factory=random.Random)
@@ -248,7 +250,7 @@ class Relay:
         self, exchange: Exchange
     ) -> Callable[[Candidate, billing_pb2.Attempt], Awaitable[tuple[bytes | None, Any, usage_pb2.Usage]]]:
         async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> tuple[bytes | None, Any, usage_pb2.Usage]:
-            opened = await open_attempt(exchange, candidate, attempt, self.upstream, self.settings)
+            opened = await open_attempt(exchange, candidate, attempt, self.upstream, self.settings, self.tokens)
             body = await read_whole(opened, self.settings)
             return read_answer(exchange, opened, body)
 

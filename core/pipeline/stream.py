@@ -159,7 +159,7 @@ async def _first(relay: Relay, exchange: Exchange, plan: Plan) -> _Open:
     """Opens channels until one delivers something."""
 
     async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> _Open:
-        opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings)
+        opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings, relay.tokens)
         try:
             return await _first_output(exchange, opened)
         except BaseException:

@@ -9,6 +9,7 @@ is the wire form's name, splice() is used, else encode().
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -283,6 +284,10 @@ class Vendor:
     """Forms (by name) that serve only models whose names hold one of the pieces."""
     placed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Forms (by name) that are spoken at these addresses only."""
+    split: tuple[tuple[str, str], ...] = ()
+    """Where each model is served in one form: pieces of names (patterns) and the form; the first that is found."""
+    authorise: str = ""
+    """Which authoriser (core/authorise) puts credentials on requests that are ready; empty: the forms do it all."""
     unavailable: str = ""
     """For types without an adaptor: why, as an error message."""
 
@@ -292,6 +297,8 @@ class Vendor:
 
     def serves(self, form: str, model: str, address: str) -> bool:
         """Whether a form the vendor speaks is spoken for a model, at a channel's address."""
+        if self.split:
+            return form == next((name for piece, name in self.split if re.search(piece, model)), "")
         pieces, places = self.limited.get(form), self.placed.get(form)
         if places is not None and address.rstrip("/") not in places:
             return False

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from core.vendors.ali.rerank import AliRerank
 from core.vendors.anthropic.messages import AnthropicMessages
+from core.vendors.bedrock.claude import BedrockClaude
+from core.vendors.bedrock.converse import BedrockConverse
 from core.vendors.gemini.chat import GeminiChat
 from core.vendors.gemini.embed import GeminiEmbed
 from core.vendors.interface import ChatForm, EmbeddingForm, RerankForm, Vendor
@@ -43,6 +45,8 @@ def _vendor(row: Row) -> Vendor:
             limited[AnthropicMessages.name] = row.messages_models
         if row.messages_plans:
             placed[AnthropicMessages.name] = frozenset(MESSAGE_PLANS)
+    if row.cloud == "bedrock":
+        chat = (*chat, BedrockClaude(row), BedrockConverse(row))
     if row.gemini:
         chat = (*chat, GeminiChat(row))
         embedding = (*embedding, GeminiEmbed(row))
@@ -57,6 +61,8 @@ def _vendor(row: Row) -> Vendor:
         moderation=(OpenAIModerations(row),) if row.moderation else (),
         limited=limited,
         placed=placed,
+        split=row.split,
+        authorise=row.authorise,
         unavailable=row.unavailable,
     )
 

@@ -51,7 +51,7 @@ class Row:
     chat_form: str = "openai.chat"
     """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
     auth: str = "bearer"
-    """bearer, api-key (Azure), bearer-optional (local servers), baidu (token|appid)."""
+    """bearer, api-key (Azure), bearer-optional (local servers), baidu (token|appid), none (row.authorise)."""
     stream_usage: bool = True
     """Whether stream_options.include_usage is known; else it is removed."""
     token_families: bool = False
@@ -92,6 +92,12 @@ class Row:
     """Members of embedding and rerank requests that the vendor calls otherwise."""
     rerank_form: str = "jina.rerank"
     """Or a form of the vendor's own."""
+    cloud: str = ""
+    """Houses that serve others' forms at addresses of their own: bedrock, vertex."""
+    split: tuple[tuple[str, str], ...] = ()
+    """Where each model is served in one form: pieces of names (patterns) and the form; the first that is found."""
+    authorise: str = ""
+    """What puts credentials on a request that is ready (core/authorise): aws, google."""
     bots: str = ""
     """A path for models named bot* (VolcEngine)."""
     unavailable: str = ""
@@ -281,7 +287,10 @@ ROWS: tuple[Row, ...] = (
         responses=V1_RESPONSES, stream_usage=False, clamp_top_p=True, allows=_PERPLEXITY,
     ),
     Row(31, "LingYiWanWu", "lingyiwanwu", "https://api.lingyiwanwu.com", stream_usage=False),
-    _no_adaptor(33, "AWS", "anthropic", "", "Bedrock's form"),
+    Row(
+        33, "AWS", "anthropic", "https://bedrock-runtime.{region}.amazonaws.com", chat="", cloud="bedrock",
+        split=(("anthropic|claude", "anthropic.messages"), ("", "bedrock.converse")), authorise="aws",
+    ),
     Row(
         34, "Cohere", "cohere", "https://api.cohere.ai", chat="/compatibility/v1/chat/completions",
         embedding="/compatibility/v1/embeddings", rerank=V1_RERANK, stream_usage=False, drops=_COHERE_DROPS,

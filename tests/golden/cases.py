@@ -22,6 +22,7 @@ from front.dialects.strict import load_object
 from front.errors import FrontError, from_fault
 from front.routes import relay_routes
 from tests.golden import texts
+from tests.vendors import frames
 
 ROOT = Path(__file__).parent
 SECRET = "sk-golden-secret"
@@ -159,7 +160,7 @@ class Case:
         return form_of(self.form_name, number)
 
     def body(self) -> bytes:
-        """The bytes that came in: .in.sse, or the members body (JSON), text, base64."""
+        """The bytes that came in: .in.sse, or the members body (JSON), text, base64, frames."""
         stream = self.file("in.sse")
         if stream.exists():
             return stream.read_bytes()
@@ -168,6 +169,8 @@ class Case:
             return str(given["text"]).encode()
         if "base64" in given:
             return base64.b64decode(given["base64"])
+        if "frames" in given:
+            return frames.stream(given["frames"])
         return orjson.dumps(given["body"])
 
     def call(self, model: str = "", stream: bool = False, native: common_pb2.Native | None = None) -> Call:

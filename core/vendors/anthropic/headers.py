@@ -28,7 +28,12 @@ def url(row: Row, call: Call, tail: str = "") -> str:
 
 def headers(row: Row, call: Call) -> tuple[tuple[str, str], ...]:
     """Content type, credentials, version and betas, and the channel's own headers. Raises ChannelError."""
-    native = call.native
-    told = {header.name: header.value for header in native.headers} if native and native.form == DIALECT else {}
-    kept = {"anthropic-version": VERSION, **{name: told[name] for name in KEPT if told.get(name)}}
+    kept = {"anthropic-version": VERSION, **told(call)}
     return shared.headers(row, call, row.messages_auth, kept.items())
+
+
+def told(call: Call) -> dict[str, str]:
+    """Version and betas as the client said them."""
+    native = call.native
+    said = {header.name: header.value for header in native.headers} if native and native.form == DIALECT else {}
+    return {name: said[name] for name in KEPT if said.get(name)}

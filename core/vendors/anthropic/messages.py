@@ -62,6 +62,10 @@ class AnthropicMessages:
                 body = scan.change(body, {"messages": cleaned}, set(), {})
                 dropped = ("parts.thinking",)
         body = splice(body, call, rule, system_prompt=system_prompt, native=native)
+        return self._sent(body, call, dropped, tail)
+
+    def _sent(self, body: bytes, call: Call, dropped: tuple[str, ...], tail: str) -> VendorRequest:
+        """The body under the vendor's address; clouds that serve the form have others."""
         return VendorRequest("POST", url(self._row, call, tail), headers(self._row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:

@@ -93,7 +93,7 @@ def _own(
     elif auth == "baidu" and "|" in secret:
         secret, application = secret.split("|", 1)
         out["appid"] = ("appid", application)
-    if auth not in _KEY_HEADERS and (secret or auth != "bearer-optional"):
+    if auth not in _KEY_HEADERS and auth != "none" and (secret or auth != "bearer-optional"):
         out["authorization"] = ("Authorization", f"Bearer {secret}")
     for name, plain in named:
         if value := plain.replace("{other}", filled[0]).replace("{server}", filled[1]):

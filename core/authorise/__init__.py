@@ -1,0 +1,1 @@
+"""Credentials that need a clock or a call: the step between encoding a request and sending it."""

@@ -1,0 +1,1 @@
+"""AWS Bedrock: Claude in Anthropic's form, all others by Converse."""
