@@ -140,7 +140,7 @@ async def open_attempt(
         created=exchange.started_ms // 1000,
         native=exchange.task.native,
         options=exchange.snapshot.options.raw,
-        house=_house(settings),
+        house=house_of(settings),
     )
     attempt.upstream_model = sent
     attempt.native = native
@@ -213,7 +213,7 @@ def broken(error: BadAnswer, call: Call) -> VendorError:
 
 
 @lru_cache(maxsize=8)
-def _house(settings: CoreSettings) -> House:
+def house_of(settings: CoreSettings) -> House:
     """What vendors' forms are told of the settings; made once."""
     return House(
         azure_api_version=settings.azure_api_version,

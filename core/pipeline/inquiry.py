@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal, InvalidOperation
 
 from core.errors import ChannelError, InvalidRequest, RecordNotFound, VendorError, VendorTimeout
-from core.pipeline.attempt import broken, failure_error
+from core.pipeline.attempt import broken, failure_error, house_of
 from core.pipeline.relay import Relay
 from core.state.types import Channel
 from core.upstream.interface import Timeouts, UpstreamFailure, UpstreamRequest
@@ -76,7 +76,8 @@ class Inquirer:
         if not channel.base_url:
             raise InvalidRequest("The channel has no address.", param="base_url")
         options = self._relay.state.snapshot.options.raw
-        return Call(channel, channel.keys[0].secret, "", "", False, options=options)
+        house = house_of(self._relay.settings)
+        return Call(channel, channel.keys[0].secret, "", "", False, options=options, house=house)
 
     async def _ask(self, wire: VendorRequest, call: Call) -> bytes:
         """The body of an answer that succeeded. Raises VendorError."""
