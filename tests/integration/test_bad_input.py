@@ -146,10 +146,40 @@ def test_unknown_model(gateway: House, careful: tuple[int, str]) -> None:
     check(http("GET", gateway.base + "/v1/models/none", headers={"Authorization": f"Bearer {careful[1]}"}), 404)
 
 
-@pytest.mark.parametrize("header", ["x-api-key", "x-goog-api-key"])
-def test_other_ways_of_keys(gateway: House, key: str, header: str) -> None:
-    reply = http("GET", gateway.base + "/v1/models", headers={header: key})
+WAYS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "bearer": ("Authorization", lambda key: f"Bearer {key}"),
+    "bearer without sk-": ("Authorization", lambda key: "Bearer " + key.removeprefix("sk-")),
+    "alone": ("Authorization", lambda key: key),
+    "Anthropic": ("x-api-key", lambda key: key),
+    "Gemini": ("x-goog-api-key", lambda key: key),
+    "Midjourney": ("mj-api-secret", lambda key: key),
+    "browsers' Realtime": (
+        "Sec-WebSocket-Protocol", lambda key: f"realtime, openai-insecure-api-key.{key}, openai-beta.realtime-v1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_of_keys(gateway: House, key: str, way: str) -> None:
+    """Each is taken, whatever the route, and a wrong key is refused in each."""
+    name, write = WAYS[way]
+    for secret, status in ((key, 200), (key[:-1] + ("a" if key[-1] != "a" else "b"), 401)):
+        assert http("GET", gateway.base + "/v1/models", headers={name: write(secret)}).status == status
+        assert http("POST", gateway.base + CHAT, HELLO, {name: write(secret)}).status == status
+
+
+def test_a_key_in_the_address(gateway: House, key: str) -> None:
+    for secret, status in ((key, 200), (key[:-1] + "-", 401)):
+        assert http("POST", f"{gateway.base}{CHAT}?key={secret}", HELLO).status == status
+
+
+def test_an_administrators_key_names_its_channel(gateway: House, key: str) -> None:
+    """sk-KEY-7 goes to channel 7, whatever models it lists, or nowhere."""
+    other = gateway.add_channel(models="only-here")
+    reply = http("POST", gateway.base + CHAT, HELLO, {"Authorization": f"Bearer {key}-{other}"})
     assert reply.status == 200
+    assert gateway.line(reply.headers["x-request-id"])["tried"] == [other]
+    check(http("POST", gateway.base + CHAT, HELLO, {"Authorization": f"Bearer {key}-999999"}), 403, "access_denied")
 
 
 def test_no_such_route(gateway: House, careful: tuple[int, str]) -> None:
