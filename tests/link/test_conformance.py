@@ -20,6 +20,8 @@ from core.settings import CoreSettings
 
 LIMIT = 1 << 20
 PATIENCE = 5.0
+GONE = (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+"""What a call ends with whose other side went away."""
 SECRET = "open sesame"  # the front's
 
 
@@ -36,9 +38,13 @@ class Servicer(chat_pb2_grpc.ChatServiceServicer):
         self.size = 0
         self.error: Exception | None = None
         self.hang = False
+        self.stop: Callable[[], Awaitable[None]]
+        """Ends the servicer's side."""
+        self.begun = asyncio.Event()
 
     async def _act(self, info: CallInfo) -> None:
         self.infos.append(info)
+        self.begun.set()
         if self.hang:
             try:
                 await asyncio.sleep(60)
@@ -90,10 +96,12 @@ async def connect(kind: str) -> AsyncIterator[Open]:
                 port = server.add_insecure_port("127.0.0.1:0")
                 await server.start()
                 stack.push_async_callback(server.stop, None)
+                servicer.stop = lambda: server.stop(None)
                 channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
             else:
                 channel = LocalChannel(copy=kind == "copy", max_message_bytes=LIMIT)
                 chat_pb2_grpc.add_ChatServiceServicer_to_server(servicer, channel)
+                servicer.stop = channel.close
             stack.push_async_callback(channel.close)
             return chat_pb2_grpc.ChatServiceStub(channel), servicer
 
@@ -161,6 +169,50 @@ async def test_client_cancel_closes_the_generator(connect: Open, count: int) -> 
     await asyncio.wait_for(servicer.closed.wait(), PATIENCE)
     assert await call.code() is grpc.StatusCode.CANCELLED
     assert call.cancelled()
+
+
+@both
+async def test_cancelling_who_waits_cancels_the_servicer(connect: Open, stream: bool) -> None:
+    """The caller's task, not the call: as where a client of the front hangs up."""
+    stub, servicer = await connect()
+    servicer.count, servicer.hang = 1, True
+
+    async def wait() -> None:
+        call = ask(stub, stream)
+        await (drained(call) if stream else call)
+
+    task = asyncio.ensure_future(wait())
+    await asyncio.wait_for(servicer.begun.wait(), PATIENCE)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE)
+
+
+@both
+async def test_a_servicer_that_goes_away_ends_its_calls(connect: Open, stream: bool) -> None:
+    """The other way round: whoever waits is told, the servicer is cancelled, and new calls are refused."""
+    stub, servicer = await connect()
+    servicer.count, servicer.hang = 1, True
+    call = ask(stub, stream)
+    waiting = asyncio.ensure_future(refused(call, stream))
+    await asyncio.wait_for(servicer.begun.wait(), PATIENCE)
+    await servicer.stop()
+    error = await asyncio.wait_for(waiting, PATIENCE)
+    assert error.code() in GONE
+    await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE)
+    assert (await refused(ask(stub, stream), stream)).code() in GONE
+
+
+async def test_a_servicer_that_ends_early_ends_the_stream(connect: Open) -> None:
+    """What was sent before the error arrives, in order, and nothing after it."""
+    stub, servicer = await connect()
+    servicer.count, servicer.error = 20, RateLimited()
+    call = ask(stub, True)
+    for number in range(20):
+        assert (await call.read()).native == b"%d;" % number
+    assert (await refused(call.read())).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @both
