@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanic import Request
 
 from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
+from front.dialects.cohere_chat import CohereChat
 from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.openai import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
@@ -20,6 +21,7 @@ OPENAI_ERRORS = OpenAIErrors()
 OPENAI_MODELS = OpenAIModels()
 GEMINI_ERRORS = GeminiErrors()
 GEMINI_MODELS = GeminiModels()
+COHERE = CohereChat()
 ANTHROPIC_ERRORS = AnthropicErrors()
 ANTHROPIC_MODELS = AnthropicModels()
 
@@ -49,6 +51,7 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/engines/<model:path>/embeddings", relay.embed(EngineEmbeddings())),
         ("POST", "/v1/moderations", relay.moderate(OpenAIModerations())),
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
+        ("POST", "/v2/chat", relay.chat(COHERE)),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
         ("GET", "/v1/models", relay.models(models_dialect)),
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),
@@ -72,4 +75,6 @@ def errors_of(path: str) -> ErrorForm:
     """The envelope for errors outside of any handler (no such route, headers too long), by path."""
     if path.startswith("/v1/messages"):
         return ANTHROPIC_ERRORS
+    if path.startswith("/v2/"):
+        return COHERE
     return GEMINI_ERRORS if path.startswith("/v1beta/") else OPENAI_ERRORS

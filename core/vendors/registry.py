@@ -8,6 +8,8 @@ from core.vendors.ali.rerank import AliRerank
 from core.vendors.anthropic.messages import AnthropicMessages
 from core.vendors.bedrock.claude import BedrockClaude
 from core.vendors.bedrock.converse import BedrockConverse
+from core.vendors.cohere.chat import CohereChat
+from core.vendors.cohere.rerank import CohereRerank
 from core.vendors.gemini.chat import GeminiChat
 from core.vendors.gemini.embed import GeminiEmbed
 from core.vendors.interface import ChatForm, EmbeddingForm, RerankForm, Vendor
@@ -35,6 +37,8 @@ def _vendor(row: Row) -> Vendor:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}
     placed: dict[str, frozenset[str]] = {}
+    if row.cohere_chat:
+        chat = (*chat, CohereChat(row))
     if row.completions:
         chat = (*chat, OpenAICompletions(row))
         if row.completions_models:
@@ -50,6 +54,9 @@ def _vendor(row: Row) -> Vendor:
     if row.gemini:
         chat = (*chat, GeminiChat(row))
         embedding = (*embedding, GeminiEmbed(row))
+    rerank: tuple[RerankForm, ...] = (_RERANK[row.rerank_form](row),) if row.rerank else ()
+    if row.rerank_v2:
+        rerank = (*rerank, CohereRerank(row))
     return Vendor(
         number=row.number,
         name=row.name,
@@ -57,7 +64,7 @@ def _vendor(row: Row) -> Vendor:
         base_url=row.base,
         chat=chat,
         embedding=embedding,
-        rerank=(_RERANK[row.rerank_form](row),) if row.rerank else (),
+        rerank=rerank,
         moderation=(OpenAIModerations(row),) if row.moderation else (),
         limited=limited,
         placed=placed,

@@ -14,6 +14,8 @@ V1_COMPLETIONS = "/v1/completions"
 V1_EMBED = "/v1/embeddings"
 V1_RERANK = "/v1/rerank"
 V1_MODERATE = "/v1/moderations"
+V2_CHAT = "/v2/chat"
+V2_RERANK = "/v2/rerank"
 V1_MESSAGES = "/v1/messages"
 
 
@@ -31,9 +33,13 @@ class Row:
     chat: str = V1_CHAT
     embedding: str = ""
     rerank: str = ""
+    rerank_v2: str = ""
+    """Cohere's second version."""
     moderation: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
+    cohere_chat: str = ""
+    """Cohere's own chat form."""
     completions: str = ""
     """OpenAI's legacy completions."""
     completions_models: tuple[str, ...] = ()
@@ -165,13 +171,6 @@ _MISTRAL = frozenset(
 )
 
 
-_COHERE_DROPS = (
-    "store", "metadata", "logit_bias", "top_logprobs", "n", "modalities", "prediction", "audio", "service_tier",
-    "parallel_tool_calls",
-)  # fmt: skip
-"""docs.cohere.com/docs/compatibility-api: what is not supported."""
-
-
 _OPENAI_COMPLETIONS = ("instruct", "davinci", "babbage", "curie")
 """OpenAI's models that complete; its others answer there that they only chat."""
 
@@ -292,8 +291,8 @@ ROWS: tuple[Row, ...] = (
         split=(("anthropic|claude", "anthropic.messages"), ("", "bedrock.converse")), authorise="aws",
     ),
     Row(
-        34, "Cohere", "cohere", "https://api.cohere.ai", chat="/compatibility/v1/chat/completions",
-        embedding="/compatibility/v1/embeddings", rerank=V1_RERANK, stream_usage=False, drops=_COHERE_DROPS,
+        34, "Cohere", "cohere", "https://api.cohere.ai", chat="", cohere_chat=V2_CHAT,
+        embedding="/compatibility/v1/embeddings", rerank=V1_RERANK, rerank_v2=V2_RERANK,
     ),
     Row(
         35, "MiniMax", "minimax", "https://api.minimax.chat", chat="/v1/text/chatcompletion_v2",
@@ -357,7 +356,7 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
-        moderation=V1_MODERATE,
+        moderation=V1_MODERATE, rerank_v2=V2_RERANK, cohere_chat=V2_CHAT,
         responses=V1_RESPONSES, completions=V1_COMPLETIONS, auth="bearer-optional", reasoning_field="reasoning_content",
         messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),

@@ -181,7 +181,6 @@ def test_usage_in_streams_is_asked_for_where_it_is_known(row: Any) -> None:
         (48, "grok-3-mini-high", {}, {"model": "grok-3-mini", "reasoning_effort": "high"}),
         (48, "grok-4", {"stop": ["x"], "presence_penalty": 1, "seed": 1}, {"seed": 1}),
         (48, "grok-4-fast-non-reasoning", {"stop": ["x"]}, {"stop": ["x"]}),
-        (34, "command-a", {"n": 2, "store": True, "seed": 3}, {"seed": 3}),
     ],
 )
 def test_quirks(number: int, model: str, body: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -192,7 +191,6 @@ def test_quirks(number: int, model: str, body: dict[str, Any], expected: dict[st
 
 def test_what_a_vendor_does_not_take_is_named() -> None:
     assert sent(27, {"messages": [], "n": 2, "logit_bias": {}}).dropped == ("logit_bias", "n")
-    assert sent(34, {"messages": [], "store": True}).dropped == ("store",)
     assert sent(48, {"messages": [], "stop": ["x"]}, "grok-4").dropped == ("stop",)
     assert sent(1, {"messages": [], "n": 2}).dropped == ()
 
@@ -267,7 +265,6 @@ def test_a_form_of_plans_is_spoken_at_their_addresses_alone() -> None:
         (26, "chat", {"base_url": "glm-coding-plan"}, "https://open.bigmodel.cn/api/coding/paas/v4/chat/completions"),
         (25, "chat", {"base_url": "kimi-coding-plan"}, "https://api.kimi.com/coding/v1/chat/completions"),
         (27, "chat", {}, "https://api.perplexity.ai/chat/completions"),
-        (34, "chat", {}, "https://api.cohere.ai/compatibility/v1/chat/completions"),
         (34, "rerank", {}, "https://api.cohere.ai/v1/rerank"),
         (35, "chat", {}, "https://api.minimax.chat/v1/text/chatcompletion_v2"),
         (39, "chat", {"other": "acc"}, "https://api.cloudflare.com/client/v4/accounts/acc/ai/v1/chat/completions"),

@@ -28,6 +28,7 @@ class JinaRerank:
     def __init__(self, row: Row) -> None:
         self._row = row
         self.name = FORM
+        self._path = row.rerank
 
     def encode(self, request: rerank_pb2.RerankRequest, call: Call) -> VendorRequest:
         """The canonical request in this form."""
@@ -62,7 +63,7 @@ class JinaRerank:
             return changes
 
         body = splice(body, call, rules, native=native)
-        address = url(self._row, self._row.rerank, call, call.sent)
+        address = url(self._row, self._path, call, call.sent)
         return VendorRequest("POST", address, headers(self._row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> rerank_pb2.RerankResponse:

@@ -1,0 +1,1 @@
+"""Cohere's own wire forms, version 2: chat and rerank."""
