@@ -115,11 +115,7 @@ class CoreSettings:
         group="Node",
     )
     time_zone: str = setting(
-        "",
-        "The zone of hours and days in expressions, such as Asia/Shanghai; empty: UTC.",
-        env="TZ",
-        group="Node",
-        reader="nothing yet",
+        "", "The zone of hours and days in expressions, such as Asia/Shanghai; empty: UTC.", env="TZ", group="Node"
     )
     relay_timeout: float = setting(
         0.0, "Longest an upstream call may take in all; 0: no limit.", env="RELAY_TIMEOUT", group="Vendors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -9,11 +10,13 @@ from core.errors import InvalidRequest
 from core.manage import fields
 from core.options.table import is_secret, written
 from core.pricing.completion import completion_rule
+from core.pricing.expression import try_out
 from core.pricing.tables import MAPS, PriceTables
 from core.services.context import Services
 
 COMPLETION_META = "CompletionRatioMeta"
 """A made-up option, read only: model -> {ratio, locked} (New API)."""
+EXPRESSIONS = "billing_setting.billing_expr"
 AT_ONCE_MOST = 200
 
 
@@ -45,5 +48,12 @@ async def write(services: Services, values: Mapping[str, str]) -> None:
         raise InvalidRequest(f"1 to {AT_ONCE_MOST} options at once.", param="key")
     for value in values.values():
         fields.text(value, "value", len(value))
-    await services.store.options.set_many(written(values, services.state.snapshot.options.raw))
+    held = services.state.snapshot.options.raw
+    changed = written(values, held)
+    if EXPRESSIONS in changed:
+        try:
+            await asyncio.to_thread(try_out, changed[EXPRESSIONS], held[EXPRESSIONS])
+        except ValueError as error:
+            raise InvalidRequest(f"{EXPRESSIONS}: {error}", param="value") from error
+    await services.store.options.set_many(changed)
     await services.state.refresh()

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from core.options.kinds import RATIOS, STRINGS, SWITCH, TEXTS, mapping, nested, ratio, string
 from core.options.row import Row
+from core.pricing.expression import MODE, readable
 
 NESTED_RATIOS = mapping("group -> (group -> number of 0 or more)", nested(ratio))
 NESTED_TEXTS = mapping("group -> (group, +:group or -:group -> text)", nested(string))
+
+
+def _mode(entry: str, value: object) -> None:
+    if value not in ("", "ratio", MODE):
+        raise ValueError(f"{entry} needs ratio or {MODE}")
+
+
+MODES = mapping("model -> ratio or tiered_expr", _mode)
+EXPRESSIONS = mapping("model -> expression", readable)
 
 ROWS = (
     Row("ModelRatio", RATIOS, "", "Price of input: 1 is 2 USD per million tokens; empty: the built-in table."),
@@ -29,6 +39,6 @@ ROWS = (
         "Groups an account of a group may use besides (+:) or may not use (-:)."),
     Row("tool_price_setting.prices", RATIOS, "",
         'USD for a thousand calls, by "tool" or "tool:prefix*"; empty: the built-in table.'),
-    Row("billing_setting.billing_mode", TEXTS, "{}", "model -> tiered_expr: billed by its expression.", used=False),
-    Row("billing_setting.billing_expr", TEXTS, "{}", "model -> expression (docs/expressions.md).", used=False),
+    Row("billing_setting.billing_mode", MODES, "{}", "model -> tiered_expr: billed by its expression, which wins."),
+    Row("billing_setting.billing_expr", EXPRESSIONS, "{}", "model -> expression (expressions.md)."),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
 
 from core.ledger.interface import Hold
+from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
 from core.state.types import Principal, Snapshot
 from core.vendors.interface import Vendor
@@ -66,6 +67,8 @@ class Exchange:
     dropped: tuple[str, ...] = ()
     first_byte_ms: int = -1
     usage: usage_pb2.Usage | None = None
+    tariff: Tariff | None = None
+    """The model's price expression, frozen at the reserve; None where the price tables count."""
     free: bool = False
     """Billed to nobody: the test of a channel."""
     check_at: int = 0

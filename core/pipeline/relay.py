@@ -136,7 +136,7 @@ class Relay:
         exchange.prompt_tokens = self._estimate(task)
         exchange.group = plan.group
         try:
-            await reserve(exchange, self.ledger, exchange.group)
+            await reserve(exchange, self.ledger, exchange.group, self.settings.time_zone)
         except KeyExhausted:
             assert principal.key is not None
             # Told to management, and to whoever asks next without asking the ledger.

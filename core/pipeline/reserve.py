@@ -6,10 +6,14 @@ from typing import Any
 
 from isthmus.v1 import chat_pb2, common_pb2
 
-from core.errors import KeyExhausted, KeyQuotaExceeded
+from core.errors import KeyExhausted, KeyQuotaExceeded, PriceNotSet
 from core.ledger.interface import Draws, Ledger
 from core.pipeline.exchange import Exchange
+from core.pipeline.settle import UNITS_MOST
+from core.pipeline.tariff import tariff_of
 from core.pricing.estimate import reserve_units
+from core.pricing.expression import Tariff
+from core.pricing.grammar import ExpressionError
 from core.state.types import Principal
 
 
@@ -28,8 +32,8 @@ def limits_of(envelope: common_pb2.Envelope, canonical: Any) -> tuple[int, int]:
     return max(most, canonical.max_output_tokens), max(choices, canonical.candidates)
 
 
-async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
-    """Holds the most the request may cost.
+async def reserve(exchange: Exchange, ledger: Ledger, group: str, zone: str = "") -> None:
+    """Holds the most the request may cost. zone: of hours and days in price expressions.
 
     Raises PriceNotSet, InsufficientQuota, Overloaded; KeyQuotaExceeded where the key's own purse holds too little,
     KeyExhausted where it holds nothing.
@@ -37,17 +41,21 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
     envelope = exchange.envelope
     account = exchange.principal.account
     most, choices = limits_of(envelope, exchange.task.canonical)
-    units = reserve_units(
-        exchange.prompt_tokens,
-        most,
-        choices,
-        envelope.model,
-        exchange.snapshot.prices,
-        account.group,
-        group,
-        exchange.snapshot.options,
-        account.accept_unset_price,
-    )
+    exchange.tariff = tariff_of(exchange, group, zone)
+    if exchange.tariff is not None:
+        units = _by_expression(exchange, exchange.tariff, most * choices)
+    else:
+        units = reserve_units(
+            exchange.prompt_tokens,
+            most,
+            choices,
+            envelope.model,
+            exchange.snapshot.prices,
+            account.group,
+            group,
+            exchange.snapshot.options,
+            account.accept_unset_price,
+        )
     draws = draws_of(exchange.principal)
     hold = ledger.try_reserve(exchange.request_id, draws, units)
     if hold is None:
@@ -60,3 +68,14 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str) -> None:
             raise
     exchange.hold = hold
     exchange.reserved = units
+
+
+def _by_expression(exchange: Exchange, tariff: Tariff, output: int) -> int:
+    """Units to hold; a free model holds one, so that an empty purse is refused. Raises PriceNotSet."""
+    options = exchange.snapshot.options
+    try:
+        units = tariff.units(exchange.prompt_tokens, output or options.pre_consumed_quota)
+    except ExpressionError as error:
+        model = exchange.envelope.model
+        raise PriceNotSet(f"The price expression of {model} gives no price: {error}.", param="model") from error
+    return min(UNITS_MOST, max(units, 1 if options.free_model_pre_consume else 0))

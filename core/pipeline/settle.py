@@ -33,6 +33,9 @@ def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
 
 def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
     """The price of the usage so far."""
+    if exchange.tariff is not None:
+        bill = exchange.tariff.bill(usage, exchange.envelope.model, exchange.reserved)
+        return bill if bill.quota <= UNITS_MOST else replace(bill, quota=UNITS_MOST)
     bill = price(
         usage,
         exchange.envelope.model,

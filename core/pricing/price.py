@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal, localcontext
 
 from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
 
 from core.errors import PriceNotSet
 from core.pricing.extras import calls_of
-from core.pricing.tables import QUOTA_PER_UNIT, PriceTables, Rates, text
+from core.pricing.shown import Bill, text
+from core.pricing.tables import QUOTA_PER_UNIT, PriceTables, Rates
 
 HOUR_WRITE = Decimal("1.6")
 """1-hour cache writes against 5-minute ones (6 / 3.75)."""
@@ -18,16 +18,6 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 __all__ = ["EXACT", "HOUR_WRITE", "QUOTA_PER_UNIT", "Bill", "price", "resolve", "text"]
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """A sum with what led to it. quota is units, 0 or more."""
-
-    quota: int
-    lines: tuple[billing_pb2.PriceLine, ...]
-    factors: dict[str, str]
-    formula: str
 
 
 def resolve(model: str, tables: PriceTables, user_group: str, using_group: str, accept_unset: bool = False) -> Rates:

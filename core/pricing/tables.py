@@ -10,7 +10,9 @@ from functools import cache
 from importlib import resources
 
 from core.pricing.completion import completion_rule
+from core.pricing.expression import Expression, read
 from core.pricing.extras import TOOLS, audio_price, tool_prices
+from core.pricing.shown import text
 
 MAPS = (
     "ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ImageRatio", "AudioRatio",
@@ -86,12 +88,6 @@ class Rates:
     """What a reserve takes for a token of input and of output: estimate.py's memory."""
 
 
-def text(number: Decimal) -> str:
-    """A decimal without exponent and without zeros that say nothing."""
-    told = format(number, "f")
-    return told.rstrip("0").rstrip(".") if "." in told else told
-
-
 @dataclass(frozen=True, slots=True)
 class PriceTables:
     """Every price map, and group ratios."""
@@ -102,6 +98,8 @@ class PriceTables:
     self_use: bool
     quota_per_unit: Decimal = QUOTA_PER_UNIT
     tools: Ratios = field(default_factory=lambda: TOOLS)
+    expressions: Mapping[str, Expression] = field(default_factory=dict)
+    """Models billed by expression; they win over all maps."""
     _rates: dict[tuple[str, str, str, bool], Rates | None] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -132,7 +130,8 @@ class PriceTables:
             except (ValueError, AttributeError, RecursionError):
                 tools = TOOLS
         unit = _unit(rows.get("QuotaPerUnit", ""))
-        return cls(maps, groups, between, rows.get("SelfUseModeEnabled") == "true", unit, tools)
+        priced = read(rows.get("billing_setting.billing_mode", ""), rows.get("billing_setting.billing_expr", ""))
+        return cls(maps, groups, between, rows.get("SelfUseModeEnabled") == "true", unit, tools, priced)
 
     def rates(self, model: str, user_group: str, using_group: str, accept_unset: bool = False) -> Rates | None:
         """What the model costs; None where it has neither price nor ratio, and neither site nor user accepts that."""

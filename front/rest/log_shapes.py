@@ -69,6 +69,8 @@ def other(entry: admin_pb2.LogEntry, held: billing_pb2.Receipt, admin: bool) -> 
     if entry.type == ERROR:
         told.update(error_type="isthmus_error", error_code=held.fault.reason, status_code=held.fault.http_status)
     told["receipt"] = receipt(held)
+    if "expression" in factors:
+        told |= {"billing_mode": "tiered_expr", "matched_tier": factors.get("tier", "")}
     if admin:
         told["receipt"]["attempts"] = [_attempt(attempt) for attempt in held.attempts]
         told.update(_for_admins(entry, held))
