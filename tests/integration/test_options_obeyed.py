@@ -52,7 +52,9 @@ def test_an_expression_is_tried_before_it_is_saved(place: House) -> None:
 
 
 def test_an_expression_may_ask_the_request(place: House, key: str) -> None:
-    source = '(param("service_tier") == "priority" ? 2 : 1) * param("messages.0.content.#") * 1000000'
+    tier = '(param("service_tier") == "priority" ? 2 : 1)'
+    count = 'param("messages.0.content.#")'
+    source = f"{tier} * ({count} == nil ? 1 : {count}) * 1000000"
     place.option("billing_setting.billing_expr", json.dumps({"gpt-4o-mini": source}))
     place.option("billing_setting.billing_mode", '{"gpt-4o-mini": "tiered_expr"}')
     parts = [{"type": "text", "text": text} for text in ("a", "b", "c")]
