@@ -37,10 +37,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Ven
         yield made, vendor
 
 
-def ask(made: House, key: str, dialect: str, model: str, streamed: bool) -> Reply:
+def ask(made: House, key: str, dialect: str, model: str, streamed: bool, text: str = TEXT) -> Reply:
     """A question with a system text and a tool, in a dialect."""
     headers = {"Authorization": f"Bearer {key}"}
-    chat: list[dict[str, Any]] = [{"role": "user", "content": TEXT}]
+    chat: list[dict[str, Any]] = [{"role": "user", "content": text}]
     if dialect == "openai":
         tool = {"type": "function", "function": {"name": "weather", "parameters": TOOL}}
         chat.insert(0, {"role": "system", "content": "Be brief"})
@@ -48,7 +48,7 @@ def ask(made: House, key: str, dialect: str, model: str, streamed: bool) -> Repl
         return http("POST", made.base + "/v1/chat/completions", body, headers)
     if dialect == "responses":
         tool = {"type": "function", "name": "weather", "parameters": TOOL, "strict": False}
-        body = {"model": model, "input": TEXT, "instructions": "Be brief", "tools": [tool], "stream": streamed}
+        body = {"model": model, "input": text, "instructions": "Be brief", "tools": [tool], "stream": streamed}
         return http("POST", made.base + "/v1/responses", body, headers)
     if dialect == "anthropic":
         tool = {"name": "weather", "input_schema": TOOL}
@@ -56,7 +56,7 @@ def ask(made: House, key: str, dialect: str, model: str, streamed: bool) -> Repl
         headers["anthropic-version"] = "2023-06-01"
         return http("POST", made.base + "/v1/messages", {**body, "stream": streamed}, headers)
     body = {
-        "contents": [{"role": "user", "parts": [{"text": TEXT}]}],
+        "contents": [{"role": "user", "parts": [{"text": text}]}],
         "systemInstruction": {"parts": [{"text": "Be brief"}]},
         "tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": TOOL}]}],
     }
