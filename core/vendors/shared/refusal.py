@@ -38,17 +38,18 @@ _MASKS = (
         ),
         "[address]",
     ),
-    (
-        re.compile(
-            r"(?i)\b(?:[a-z0-9](?:[a-z0-9-]{0,62})\.)+(?:com|net|org|io|ai|cn|dev|app|cloud|co|xyz|local|internal|lan|"
-            r"run|tech|site|top|us|eu|de|uk|fr|ru|jp|kr|sh|me|info|biz|svc|nvidia)(?::\d{1,5})?\b(?:/[^\s\"'<>)\]]*)?"
-        ),
-        "[address]",
-    ),
     (re.compile(r"(?i)\blocalhost(?::\d{1,5})?\b"), "[address]"),
 )  # fmt: skip
-_TAGS = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+_DOTTED = re.compile(r"(?i)(?<![a-z0-9.-])([a-z0-9.-]++)((?::\d{1,5})?+(?:/[^\s\"'<>)\]]*+)?+)")
+"""A run that may be a host's name, with port and path. It is taken whole and looked at once: vendors quote what
+clients sent, and a pattern that tries every part of "a.a.a.a" stood the event loop still for seconds."""
+_LAST = frozenset({
+    "com", "net", "org", "io", "ai", "cn", "dev", "app", "cloud", "co", "xyz", "local", "internal", "lan", "run",
+    "tech", "site", "top", "us", "eu", "de", "uk", "fr", "ru", "jp", "kr", "sh", "me", "info", "biz", "svc", "nvidia",
+})  # fmt: skip
+"""How hosts' names end."""
+_TAGS = re.compile(r"(?is)<(script|style)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>?")
+_TITLE = re.compile(r"(?i)<title[^<>]*>([^<]*)")
 _TRY_AGAIN = re.compile(
     r"(?i)(?:try again|retry|available|reset[s]?)(?: again)?(?: in| after)\s+((?:\d+(?:\.\d+)?\s*"
     r"(?:ms|milliseconds?|h(?:ours?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\s*)+)"
@@ -62,7 +63,26 @@ def mask(text: str) -> str:
     text = text[: MESSAGE_LIMIT * 4]
     for pattern, replacement in _MASKS:
         text = pattern.sub(replacement, text)
+    text = _DOTTED.sub(_host, text)
     return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "..."
+
+
+def _host(found: re.Match[str]) -> str:
+    """The run with a host's name in it masked, or as it was."""
+    labels = found[1].split(".")
+    for last in range(len(labels) - 1, 0, -1):
+        end, dash, rest = labels[last].partition("-")
+        if end.lower() in _LAST and labels[last - 1]:
+            break
+    else:
+        return found[0]
+    first = last - 1
+    while first and labels[first - 1]:
+        first -= 1
+    before = ".".join([*labels[:first], ""])
+    after = dash + ".".join([rest, *labels[last + 1 :]])
+    # Port and path belong to the name where nothing stands between.
+    return f"{before}[address]{after}{found[2] if after else ''}"
 
 
 def read(status: int, headers: Mapping[str, str], body: bytes, secret: str = "") -> VendorRefusal:
