@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import grpc
 from isthmus.v1 import (
@@ -273,7 +274,7 @@ def _native(form: str, ask: Ask) -> common_pb2.Native:
     for name, value in ask.headers.items():
         native.headers.add(name=name, value=value)
     if ask.query:
-        native.query = "&".join(f"{name}={value}" for name, value in ask.query.items())
+        native.query = urlencode(ask.query, quote_via=quote)
     return native
 
 
