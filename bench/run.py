@@ -30,8 +30,8 @@ from bench.figures import Figures, Results
 from bench.processes import Cores, Server
 from tests.integration.house import House, house
 
-TOOLS = ("wrk", "nginx", "taskset", "ps")
-INSTALL = "apt-get install -y wrk nginx-light util-linux procps"
+TOOLS = ("wrk", "nginx", "ps")
+INSTALL = "apt-get install -y wrk nginx-light procps"
 QUOTA = 90_000_000
 RATIO = 0.01
 """A price so small that the money lasts for every run."""
