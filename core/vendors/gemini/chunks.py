@@ -89,6 +89,8 @@ class Chunks:
         if self._elements is not None:
             return self._elements.feed(chunk)
         assert self._lines is not None
+        if not (self._data or self._bare) and (single := self._lines.single(chunk)) is not None:
+            return [single]
         return self._take(self._lines.feed(chunk))
 
     def end(self) -> list[bytes]:

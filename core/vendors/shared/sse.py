@@ -25,16 +25,29 @@ class Lines:
             if len(self._rest) > self._limit:
                 raise BadAnswer("a line of the stream is too long")
             return []
-        data = bytes(self._rest) + chunk
+        data = bytes(self._rest) + chunk if self._rest else chunk
         self._skip_lf = data.endswith(b"\r")
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = data.split(b"\n")
-        self._rest = bytearray(lines.pop())
+        rest = lines.pop()
+        if rest or self._rest:
+            self._rest = bytearray(rest)
         if self._first and lines:
             self._first = False
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
         return lines
+
+    def single(self, chunk: bytes) -> bytes | None:
+        """The data of a chunk that is one event of one line, where no line waits: so most streams come. Else None."""
+        if self._rest or self._first or self._skip_lf or not chunk.startswith(b"data:") or len(chunk) > EVENT_LIMIT:
+            return None
+        size = len(chunk)
+        if chunk.find(b"\n") == size - 2 and chunk.endswith(b"\n\n") and b"\r" not in chunk:
+            return chunk[5:-2].removeprefix(b" ")
+        if chunk.find(b"\r") == size - 4 and chunk.endswith(b"\r\n\r\n") and chunk.find(b"\n") == size - 3:
+            return chunk[5:-4].removeprefix(b" ")
+        return None
 
     def rest(self) -> bytes:
         """The line without an end."""
@@ -54,6 +67,8 @@ class Events:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Data of whole events. Raises BadAnswer where one is too long."""
+        if not self._data and (single := self._lines.single(chunk)) is not None:
+            return [single]
         return self._take(self._lines.feed(chunk))
 
     def end(self) -> list[bytes]:
