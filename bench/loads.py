@@ -65,6 +65,7 @@ class Exchange(asyncio.Protocol):
         self._sent = sent
         self._parser = httptools.HttpResponseParser(self)
         self._head_bytes = 0
+        self._began = time.monotonic()
         self._transport: asyncio.Transport | None = None
         self.status = 0
         self.pieces: list[bytes] = []
@@ -105,7 +106,8 @@ class Exchange(asyncio.Protocol):
         """An end before the end."""
         for future in (self.done, self.begun):
             if not future.done():
-                future.set_exception(reading.Incomplete(f"cut after {len(self.body)} bytes: {self.body[-200:]!r}"))
+                after = f"{len(self.body)} bytes and {time.monotonic() - self._began:.1f} s"
+                future.set_exception(reading.Incomplete(f"cut after {after} ({exc!r}): {self.body[-200:]!r}"))
                 future.exception()
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,21 +50,22 @@ def gateway(vendor: str, data: Path) -> Iterator[tuple[Server, House]]:
         yield Server(made.base, made.gateway.pid, {"Authorization": f"Bearer {key}"}, made.grpc), made
 
 
-def measure(wanted: cases.Table, runs: int) -> tuple[Results, dict[str, str]]:
+def measure(run: Callable[[], AbstractContextManager[cases.Table]], runs: int) -> tuple[Results, dict[str, str]]:
     """Medians of the cases, one after the other in every run, and why those failed that did."""
-    found: dict[str, list[Figures]] = {name: [] for name in wanted}
+    found: dict[str, list[Figures]] = {}
     failed: dict[str, str] = {}
     for number in range(runs):
-        for name, run in wanted.items():
-            if name in failed:
-                continue
-            print(f"run {number + 1} of {runs}: {name}", file=sys.stderr, flush=True)
-            try:
-                found[name].append(run())
-            except Exception as error:  # noqa: BLE001
-                # A case may fail in any way; the others are measured all the same.
-                traceback.print_exc()
-                failed[name] = f"{type(error).__name__}: {error}"
+        with run() as wanted:
+            for name, case in wanted.items():
+                if name in failed:
+                    continue
+                print(f"run {number + 1} of {runs}: {name}", file=sys.stderr, flush=True)
+                try:
+                    found.setdefault(name, []).append(case())
+                except Exception as error:  # noqa: BLE001
+                    # A case may fail in any way; the others are measured all the same.
+                    traceback.print_exc()
+                    failed[name] = f"{type(error).__name__}: {error}"
     return {name: figures.medians(rows) for name, rows in found.items() if name not in failed}, failed
 
 
@@ -88,6 +90,9 @@ def choose(names: Sequence[str], known: cases.Table, compared: cases.Table) -> c
         return {**known, **compared}
     kept = {name: case for name, case in known.items() if name in names or name in cases.LIMITS}
     beside = {name: case for name, case in compared.items() if name in names or name.partition(".")[2] in names}
+    unknown = [name for name in names if name not in kept and name not in beside]
+    if unknown:
+        raise SystemExit(f"no such case: {', '.join(unknown)}; there are {', '.join([*known, *compared])}")
     return {**kept, **beside}
 
 
@@ -127,21 +132,25 @@ def main() -> int:
             for kind in ("handler", "relay"):
                 base, process = stack.enter_context(processes.module("bench.limits", kind, "--vendor", vendor))
                 servers[kind] = Server(base, process.pid)
-            servers["gateway"], _ = stack.enter_context(gateway(vendor, folder / "data"))
             for name, peer in installed.items():
                 try:
                     compared[name] = stack.enter_context(peer.serve(vendor, folder))
                 except Exception as error:  # noqa: BLE001
                     traceback.print_exc()
                     failed[name] = f"{type(error).__name__}: {error}"
-        known = cases.table(servers, arguments.seconds, folder)
         cannot = {name: peer.cannot for name, peer in installed.items()}
         beside = cases.peers(compared, cannot, arguments.seconds, folder)
-        unknown = [name for name in arguments.cases if name not in known and name not in beside]
-        if unknown:
-            print(f"no such case: {', '.join(unknown)}; there are {', '.join([*known, *beside])}", file=sys.stderr)
-            return 2
-        results, more = measure(choose(arguments.cases, known, beside), arguments.runs)
+
+        @contextlib.contextmanager
+        def run() -> Iterator[cases.Table]:
+            """The cases before a gateway of their own, whose memory no case of the run before has left its mark on."""
+            with tempfile.TemporaryDirectory(dir=folder) as data, contextlib.ExitStack() as inner:
+                with processes.on_core(cores.measured):
+                    ours, _ = inner.enter_context(gateway(vendor, Path(data)))
+                known = cases.table({**servers, "gateway": ours}, arguments.seconds, folder)
+                yield choose(arguments.cases, known, beside)
+
+        results, more = measure(run, arguments.runs)
     failed.update(more)
     if not arguments.scratch:
         told = circumstances(arguments, load_before)
