@@ -85,6 +85,7 @@ def test_ratios_are_of_what_was_measured() -> None:
     assert found["relay_1k / limit_relay"].met == "reached"
     assert found["translate_openai_gemini / relay_1k"].met == "missed"
     assert found["relay_1k / litellm.relay_1k"].requests == 50
+    assert figures.Ratio("", requests=0.7, cpu=0.3, aim=0.4).met == "unclear"
 
 
 def test_medians() -> None:
