@@ -40,7 +40,7 @@ class Lines:
 
     def single(self, chunk: bytes) -> bytes | None:
         """The data of a chunk that is one event of one line, where no line waits: so most streams come. Else None."""
-        if self._rest or self._first or self._skip_lf or not chunk.startswith(b"data:") or len(chunk) > EVENT_LIMIT:
+        if self._rest or self._first or self._skip_lf or not chunk.startswith(b"data:") or len(chunk) > self._limit:
             return None
         size = len(chunk)
         if chunk.find(b"\n") == size - 2 and chunk.endswith(b"\n\n") and b"\r" not in chunk:
