@@ -31,6 +31,11 @@ def nothing_told(asked: Asked) -> None:
     asked.chunk(b"")
 
 
+def absurd(asked: Asked) -> None:
+    """A vendor that tells more than it can have done."""
+    asked.whole(fake.answer("word " * WORDS, {"prompt_tokens": 1 << 39, "completion_tokens": 1 << 39}))
+
+
 @dataclass
 class World:
     """The gateway, the vendor, a key."""
@@ -49,9 +54,10 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     data: Path = tmp_path_factory.mktemp("attacks")
     with fake.vendor() as vendor, house(data) as made:
-        vendor.behaviours["zeros"] = nothing_told
+        vendor.behaviours |= {"zeros": nothing_told, "absurd": absurd}
         made.add_channel(type=8, key="plain", base_url=vendor.url, models="gpt-4o-mini,gpt-4o")
         made.add_channel(type=8, key="zeros", base_url=vendor.url, models="gpt-4.1")
+        made.add_channel(type=8, key="absurd", base_url=vendor.url, models="gpt-4.1-nano")
         made.add_channel(type=8, key="through", base_url=vendor.url, models="gpt-4.1-mini",
                          setting=json.dumps({"pass_through_body_enabled": True}))  # fmt: skip
         number, key = made.add_key(remain_quota=GRANTED)
@@ -102,6 +108,13 @@ def test_a_usage_of_zeros_is_counted(world: World, stream: bool) -> None:
     line = world.made.line(reply.headers["x-oneapi-request-id"])
     assert line["completion_tokens"] == WORDS
     assert line["quota"] > 0
+
+
+def test_an_absurd_usage_is_counted(world: World) -> None:
+    body = {"model": "gpt-4.1-nano", "messages": [{"role": "user", "content": "hi"}]}
+    line = world.made.line(world.post(json.dumps(body).encode()).headers["x-oneapi-request-id"])
+    assert line["completion_tokens"] == WORDS
+    assert 0 < line["quota"] < GRANTED // 100
 
 
 async def test_native_bytes_are_a_fronts_alone(world: World, stub: Any) -> None:

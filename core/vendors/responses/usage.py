@@ -8,7 +8,8 @@ from typing import Any
 from isthmus.v1 import usage_pb2
 
 from core.vendors.openai.usage import normalise
-from core.vendors.shared.values import text, whole
+from core.vendors.shared.counts import Reader
+from core.vendors.shared.values import text
 
 COUNTED = {
     "web_search_call": "web_search",
@@ -37,7 +38,7 @@ def of_response(response: dict[str, Any]) -> usage_pb2.Usage | None:
     told = response.get("tool_usage")
     searches = told.get("web_search") if isinstance(told, dict) else None
     if isinstance(searches, dict):
-        calls["web_search"] = whole(searches.get("num_requests"))
+        calls["web_search"] = Reader().count(searches, "num_requests")
     if any(_is_preview(tool) for tool in tools if isinstance(tool, dict)) if isinstance(tools, list) else False:
         calls["web_search_preview"] = calls.pop("web_search", 0)
     for name, count in calls.items():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-LIMIT = 1 << 40
-"""More tokens than any answer has: such a number is a mistake."""
+LIMIT = 1 << 27
+"""More tokens than any answer has, ten times the longest context: such a number is a mistake, and counted here."""
 
 
 class Reader:
