@@ -20,6 +20,10 @@ from core.vendors.openai.embeddings import OpenAIEmbeddings
 from core.vendors.openai.moderations import OpenAIModerations
 from core.vendors.responses.form import OpenAIResponses
 from core.vendors.table import MESSAGE_PLANS, ROWS, Row
+from core.vendors.vertex.claude import VertexClaude
+from core.vendors.vertex.embed import VertexEmbed, VertexPredict
+from core.vendors.vertex.gemini import VertexGemini
+from core.vendors.vertex.open import VertexOpen
 
 SANDBOX = 1000
 """The vendor that is part of this house, for tests and trials."""
@@ -51,6 +55,9 @@ def _vendor(row: Row) -> Vendor:
             placed[AnthropicMessages.name] = frozenset(MESSAGE_PLANS)
     if row.cloud == "bedrock":
         chat = (*chat, BedrockClaude(row), BedrockConverse(row))
+    if row.cloud == "vertex":
+        chat = (*chat, VertexGemini(row), VertexClaude(row), VertexOpen(row))
+        embedding = (*embedding, VertexPredict(row), VertexEmbed(row))
     if row.gemini:
         chat = (*chat, GeminiChat(row))
         embedding = (*embedding, GeminiEmbed(row))

@@ -171,6 +171,11 @@ _MISTRAL = frozenset(
 )
 
 
+_VERTEX = (
+    ("gemini-embedding-[2-9]", "vertex.embed"), ("embed", "vertex.predict"), ("claude", "anthropic.messages"),
+    ("/|-maas|llama|gpt-oss", "openai.chat"), ("", "gemini.generate"),
+)  # fmt: skip
+"""cloud.google.com/vertex-ai/generative-ai/docs: which of its addresses serves a model."""
 _OPENAI_COMPLETIONS = ("instruct", "davinci", "babbage", "curie")
 """OpenAI's models that complete; its others answer there that they only chat."""
 
@@ -314,7 +319,10 @@ ROWS: tuple[Row, ...] = (
         40, "SiliconFlow", "siliconflow", "https://api.siliconflow.cn", embedding=V1_EMBED, rerank=V1_RERANK,
         completions=V1_COMPLETIONS, reasoning_field="reasoning_content", thinking="flag", fill_in_middle=True,
     ),
-    _no_adaptor(41, "VertexAI", "google", "", "the Gemini form"),
+    Row(
+        41, "VertexAI", "google", "https://{region}-aiplatform.googleapis.com", chat="", cloud="vertex",
+        split=_VERTEX, authorise="google", reasoning_field="reasoning_content",
+    ),
     Row(
         42, "Mistral", "mistral", "https://api.mistral.ai", embedding=V1_EMBED, chat_form="mistral.chat",
         stream_usage=False, allows=_MISTRAL, plain_image_url=True, short_call_ids=True,

@@ -196,6 +196,17 @@ def bedrock(heard: Heard, host: str) -> tuple[str, bytes]:
     )
 
 
+def _open_stream() -> list[Any]:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "meta/llama"}
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "Hello."}, "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    return [
+        {**chunk, "choices": [choice]},
+        {**chunk, "choices": [end]},
+        {**chunk, "choices": [], "usage": OPEN["usage"]},
+    ]
+
+
 def _events(told: list[Any], named: bool = False) -> bytes:
     out = b""
     for event in told:
@@ -216,6 +227,10 @@ def vertex(heard: Heard, google: Google) -> tuple[str, bytes]:
         raise Refused(403, "PERMISSION_DENIED", "The quota project is missing.")
     body, method = heard.json(), unquote(path).rpartition(":")[2]
     if path.endswith("/endpoints/openapi/chat/completions"):
+        if "/" not in body["model"]:
+            raise Refused(400, "INVALID_ARGUMENT", "The model must be named with its publisher.")
+        if body.get("stream"):
+            return "text/event-stream", _events(_open_stream()) + b"data: [DONE]\n\n"
         return "application/json", json.dumps(OPEN).encode()
     if "rawpredict" in method.lower():
         if "model" in body or body.get("anthropic_version") != "vertex-2023-10-16":

@@ -10,8 +10,8 @@ from dataclasses import replace
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2
 
+from core.vendors.anthropic.clouds import invoked
 from core.vendors.anthropic.encode import encode
-from core.vendors.anthropic.headers import told
 from core.vendors.anthropic.messages import AnthropicMessages
 from core.vendors.anthropic.relay import AnthropicRelay
 from core.vendors.anthropic.stream import AnthropicDecoder
@@ -22,15 +22,13 @@ from core.vendors.interface import BadAnswer, Call, ChatEvent, VendorRefusal, Ve
 from core.vendors.shared import scan
 
 VERSION = "bedrock-2023-05-31"
-_LEFT_OUT = ("model", "stream")
-"""What the address says instead."""
 
 
 class BedrockClaude(AnthropicMessages):
     """Implements ChatForm for a row. Without state."""
 
     def _sent(self, body: bytes, call: Call, dropped: tuple[str, ...], tail: str) -> VendorRequest:
-        body, model = invoked(body, call, VERSION, betas=True)
+        body, model = invoked(body, call, VERSION, betas=True, left=("model", "stream"))
         method = "invoke-with-response-stream" if call.stream else "invoke"
         return VendorRequest("POST", url(call, id_of(call, model), method), headers(self._row, call), body, dropped)
 
@@ -58,21 +56,6 @@ class BedrockClaude(AnthropicMessages):
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape."""
         return refusal.read(status, headers, body, call)
-
-
-def invoked(body: bytes, call: Call, version: str, betas: bool) -> tuple[bytes, str]:
-    """The body as clouds take it, and the model it named: version (and betas) inside, the model outside."""
-    members = {member.name: member for member in scan.members(body)}
-    named = members.get("model")
-    model = orjson.loads(body[named.value : named.end]) if named is not None else call.sent
-    if not isinstance(model, str) or model == call.asked:
-        model = call.sent
-    sets = {} if "anthropic_version" in members else {"anthropic_version": orjson.dumps(version)}
-    said = told(call).get("anthropic-beta", "")
-    if betas and said and "anthropic_beta" not in members:
-        sets["anthropic_beta"] = orjson.dumps([name.strip() for name in said.split(",") if name.strip()])
-    left = {name for name in (_LEFT_OUT if betas else _LEFT_OUT[:1]) if name in members}
-    return scan.change(body, sets, left, {}), model
 
 
 def _counting(made: VendorRequest, call: Call) -> VendorRequest:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from core.vendors.anthropic.clouds import DATED
+
 _US, _EU, _APAC, _JP, _AU, _GLOBAL = "us", "eu", "apac", "jp", "au", "global"
 _GEOGRAPHIES = (_US, _EU, _APAC, _JP, _AU, _GLOBAL, "us-gov", "ca", "sa", "in", "amer")
 """What stands before an id that is a profile's."""
@@ -34,15 +36,7 @@ MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "claude-opus-4-6": ("claude-opus-4-6-v1", _NEW),
 }  # fmt: skip
 """Anthropic's names: the id less `anthropic.`, and its profiles. Names that are not here are the id itself."""
-ALIASES = {
-    "claude-sonnet-4-0": "claude-sonnet-4-20250514",
-    "claude-opus-4-0": "claude-opus-4-20250514",
-    "claude-opus-4-1": "claude-opus-4-1-20250805",
-    "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",
-    "claude-haiku-4-5": "claude-haiku-4-5-20251001",
-    "claude-opus-4-5": "claude-opus-4-5-20251101",
-    "claude-opus-4-6-20260205": "claude-opus-4-6",
-}
+ALIASES = {**DATED, "claude-opus-4-6-20260205": "claude-opus-4-6"}
 """Anthropic's shorter names, and dates that Bedrock leaves out."""
 OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"amazon\.nova-(?:micro|lite|pro)-", _OLD),

@@ -26,6 +26,7 @@ from core.vendors.table import Row
 
 _NAMES = {"generationConfig": "generation_config", "systemInstruction": "system_instruction"}
 """Both spellings are taken by the vendor."""
+COUNT = "countTokens"
 _FOREIGN = b"aXN0aG11cy"
 _CARRIED = re.compile(rb'"aXN0aG11cy[A-Za-z0-9+/_-]*={0,2}"')
 """Another vendor's signature, which a client of this form brings back (front/dialects/gemini_parts.py: carried)."""
@@ -67,10 +68,12 @@ class GeminiChat:
             return changes
 
         body = splice(body, call, rules, system_prompt=_system_prompt, native=native)
-        method = "streamGenerateContent" if call.stream else "generateContent"
-        return VendorRequest(
-            "POST", url(call, model, method, call.stream), headers(self._row, call, "x-goog-api-key"), body, dropped
-        )
+        return self._sent(body, call, model, "streamGenerateContent" if call.stream else "generateContent", dropped)
+
+    def _sent(self, body: bytes, call: Call, model: str, method: str, dropped: tuple[str, ...]) -> VendorRequest:
+        """The body under the address of a model's method; clouds that serve the form have others."""
+        named = headers(self._row, call, "x-goog-api-key")
+        return VendorRequest("POST", url(call, model, method, method.startswith("stream")), named, body, dropped)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
         """A whole answer. Raises BadAnswer."""
@@ -99,7 +102,7 @@ class GeminiChat:
         model, _ = _model(call)
         body, dropped = encode(request, call, model)
         turn = {"model": f"models/{model}", **orjson.loads(body)}
-        return self._count(orjson.dumps({"generateContentRequest": turn}), call, model, dropped)
+        return self._sent(orjson.dumps({"generateContentRequest": turn}), call, model, COUNT, dropped)
 
     def splice_count(self, native: common_pb2.Native, call: Call) -> VendorRequest:
         """The client's own bytes for countTokens; only the model's name in them may change. Raises InvalidRequest."""
@@ -111,11 +114,7 @@ class GeminiChat:
             member = members[name]
             turn = scan.change(body[member.value : member.end], {"model": orjson.dumps(f"models/{model}")}, set(), {})
             body = scan.change(body, {name: turn}, set(), {})
-        return self._count(_vendors_own(body), call, model, ())
-
-    def _count(self, body: bytes, call: Call, model: str, dropped: tuple[str, ...]) -> VendorRequest:
-        named = headers(self._row, call, "x-goog-api-key")
-        return VendorRequest("POST", url(call, model, "countTokens"), named, body, dropped)
+        return self._sent(_vendors_own(body), call, model, COUNT, ())
 
     def counted(self, body: bytes, call: Call) -> int:
         """The answer's totalTokens. Raises BadAnswer."""

@@ -53,6 +53,11 @@ class OpenAIChat:
         body = splice(body, call, rules, system_prompt=system_prompt, native=native)
         if refused:
             dropped = (*dropped, *sorted(refused))
+        return self._sent(body, call, model, dropped)
+
+    def _sent(self, body: bytes, call: Call, model: str, dropped: tuple[str, ...]) -> VendorRequest:
+        """The body under the vendor's address; clouds that serve the form have others."""
+        row = self._row
         return VendorRequest("POST", url(row, row.chat, call, model), headers(row, call), body, dropped)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
