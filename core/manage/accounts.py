@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from isthmus.v1 import access_pb2, admin_pb2
 
 from core.errors import InvalidRequest, RoleTooLow, Unauthenticated
 from core.ledger import purses
-from core.manage import fields, settings
+from core.manage import fields, sessions, settings
 from core.services.context import Services
 from core.state.types import DISABLED_BY_HAND, ENABLED, ROLE_ADMIN, ROLE_ROOT, ROLE_USER, Principal
 from core.store.models import User
@@ -120,7 +119,7 @@ async def update(
         columns["username"] = check_name(request.username)
     if request.HasField("password"):
         columns["password"] = await hash_password(check_password(request.password))
-        columns["session_epoch"] = int(time.time()) + 1
+        columns["session_epoch"] = sessions.next_epoch(user.session_epoch)
     if request.HasField("display_name"):
         columns["display_name"] = fields.text(request.display_name, "display_name", DISPLAY_MOST)
     if request.HasField("group"):
@@ -165,7 +164,11 @@ async def manage(
     elif action in ("promote", "demote"):
         if principal.account.role < ROLE_ROOT:
             raise RoleTooLow("Only root promotes and demotes.")
-        user = await services.store.accounts.update(user.id, role=ROLE_ADMIN if action == "promote" else ROLE_USER)
+        change: dict[str, Any] = {"role": ROLE_ADMIN if action == "promote" else ROLE_USER}
+        if change["role"] > user.role:
+            # A session opened with less power, and guarded as such, must not grow.
+            change["session_epoch"] = sessions.next_epoch(user.session_epoch)
+        user = await services.store.accounts.update(user.id, **change)
     elif action == "add_quota":
         await _quota(services, user, request.mode, fields.whole(request.value, "value"))
     else:

@@ -1,38 +1,32 @@
-"""What people do with their own account: the first administrator, registration, sign-in, changes, its end."""
+"""What people do with their own account: the first administrator, registration, changes, its end."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
-import time
 from typing import Any
 
 from isthmus.v1 import access_pb2
 
-from core.errors import Conflict, InvalidRequest, RoleTooLow, SessionInvalid
+from core.errors import Conflict, RoleTooLow
 from core.link.call import CallInfo
 from core.manage import fields, keys, sessions, settings
 from core.manage.accounts import (
     DISPLAY_MOST,
-    WrongPassword,
     check_name,
     check_password,
     message,
 )
+from core.manage.second_factor import open_session
+from core.manage.sign_in import check_original
 from core.services.context import Services
-from core.state.types import ENABLED, NEVER, ROLE_ROOT, ROLE_USER, Principal
-from core.store.models import User
-from core.store.passwords import hash_password, verify_password
+from core.state.types import NEVER, ROLE_ROOT, ROLE_USER, Principal
+from core.store.passwords import hash_password
 from core.version import VERSION
 
 ROOT_QUOTA = 100_000_000
 """Units of the first administrator (New API's figure)."""
 ACCESS_TOKEN_LENGTH = 32
-LOGIN = 7
-"""logs.type of a sign-in (New API)."""
-PASSWORD_LOOK = 1024
-"""Characters of a password that are looked at."""
 
 
 async def set_up(services: Services, request: access_pb2.SetUpRequest) -> access_pb2.Account:
@@ -81,61 +75,12 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
     return await message(services, user, own=True)
 
 
-async def login(
-    services: Services, request: access_pb2.LoginRequest, address: str
-) -> tuple[access_pb2.Account, str, int]:
-    """Account, session and its end. Raises WrongPassword, RateLimited, RoleTooLow."""
-    if services.state.snapshot.options.raw["PasswordLoginEnabled"] != "true":
-        raise RoleTooLow("Signing in by password is switched off.")
-    username = fields.text(request.username.strip(), "username")
-    name = "name:" + username.lower()[:64]
-    # The address is never forgiven its failures: one's own account would reset them.
-    place = "address:" + address if address else ""
-    services.throttle.begin(name, place)
-    user = await services.store.accounts.find_by_name(username)
-    right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
-    if user is None or not right or user.status != ENABLED:
-        raise WrongPassword()
-    services.throttle.succeeded(name)
-    services.throttle.undo(place)
-    columns: dict[str, Any] = {"last_login_at": int(time.time())}
-    if rehash:
-        columns["password"] = await hash_password(request.password)
-    user = await services.store.accounts.update(user.id, **columns)
-    other = {"op": {"action": "user.login", "params": {}}, "login_method": "password"}
-    await services.store.logs.add(
-        LOGIN, user.id, user.username, "signed in by password", ip=address, other=json.dumps(other)
-    )
-    session, ends = _session(services, user)
-    return await message(services, user, own=True), session, ends
-
-
-def _session(services: Services, user: User) -> tuple[str, int]:
-    """A session that the account's epoch does not end at once."""
-    session, opened = sessions.issue(
-        services.store.vault.session_key, user.id, max(int(time.time()), user.session_epoch)
-    )
-    return session, opened.expires_at
-
-
 async def rotate_access_token(services: Services, principal: Principal) -> str:
     """A new access token; the old one ends."""
     alphabet = string.ascii_letters + string.digits
     token = "".join(secrets.choice(alphabet) for _ in range(ACCESS_TOKEN_LENGTH))
     await services.store.accounts.set_access_token(principal.account.id, token)
     return token
-
-
-async def _check_original(services: Services, user: User, password: str) -> None:
-    """Raises WrongPassword, RateLimited. An account without a password (made elsewhere) has nothing to show."""
-    if not user.password:
-        return
-    name = f"original:{user.id}"
-    services.throttle.begin(name)
-    right, _ = await verify_password(user.password, password[:PASSWORD_LOOK])
-    if not right:
-        raise WrongPassword("The original password is wrong.")
-    services.throttle.succeeded(name)
 
 
 async def update(
@@ -150,16 +95,16 @@ async def update(
         columns["display_name"] = fields.text(request.display_name, "display_name", DISPLAY_MOST)
     if request.HasField("password"):
         check_password(request.password)
-    await _check_original(services, user, request.original_password)
+    await check_original(services, user, request.original_password)
     response = access_pb2.UpdateSelfResponse()
     if request.HasField("password"):
         columns["password"] = await hash_password(request.password)
-        columns["session_epoch"] = int(time.time()) + 1
+        columns["session_epoch"] = sessions.next_epoch(user.session_epoch)
     if columns:
         user = await services.store.accounts.update(user.id, **columns)
         await services.state.refresh()
     if request.HasField("password") and info.metadata.get("isthmus-session"):
-        response.session = _session(services, user)[0]
+        response.session = open_session(services, user)[0]
     response.account.CopyFrom(await message(services, user, own=True))
     return response
 
@@ -179,22 +124,3 @@ async def delete(services: Services, principal: Principal) -> None:
         raise RoleTooLow("The root account cannot be deleted.")
     await services.store.accounts.delete(principal.account.id)
     await services.state.refresh()
-
-
-async def verify(
-    services: Services, principal: Principal, info: CallInfo, request: access_pb2.VerifyRequest
-) -> tuple[str, int]:
-    """A verification of the caller's session and its end. Raises SessionInvalid, WrongPassword, InvalidRequest.
-
-    Nobody has a second factor in this version; who gets one must no longer be verified by password.
-    """
-    session = info.metadata.get("isthmus-session", "")
-    if not session:
-        raise SessionInvalid("Only a session can be verified, an access token cannot.")
-    if request.method != "password":
-        raise InvalidRequest("Neither a second factor nor a passkey is set up; the method is password.", param="method")
-    user = await services.store.accounts.get(principal.account.id)
-    if not user.password:
-        raise InvalidRequest("The account has no password to be verified by.", param="method")
-    await _check_original(services, user, request.code)
-    return sessions.issue_verification(services.store.vault.session_key, session, int(time.time()))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import struct
+import time
 from dataclasses import dataclass
 
 from core.errors import Forbidden, SessionInvalid
 
 LIFE_SECONDS = 30 * 24 * 3600
 """As New API's cookie."""
-_BODY = struct.Struct(">qqq")
+_BODY = struct.Struct(">qqq8s")
+"""Account, issued, expires, chance: no two sign-ins give the same text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,15 @@ class Session:
     expires_at: int
 
 
+def next_epoch(current: int) -> int:
+    """An epoch that ends every session there is: those of this very second, and those a newer epoch was given."""
+    return max(int(time.time()), current) + 1
+
+
 def issue(key: bytes, account_id: int, now: int) -> tuple[str, Session]:
     """The text that proves a new session."""
     session = Session(account_id, now, now + LIFE_SECONDS)
-    body = _BODY.pack(session.account_id, session.issued_at, session.expires_at)
+    body = _BODY.pack(session.account_id, session.issued_at, session.expires_at, os.urandom(8))
     return base64.urlsafe_b64encode(body + _sign(key, body)).decode(), session
 
 
@@ -40,7 +48,7 @@ def read(key: bytes, text: str, now: int) -> Session:
     body, signature = raw[: _BODY.size], raw[_BODY.size :]
     if len(body) != _BODY.size or not hmac.compare_digest(signature, _sign(key, body)):
         raise SessionInvalid()
-    session = Session(*_BODY.unpack(body))
+    session = Session(*_BODY.unpack(body)[:3])
     if session.expires_at <= now:
         raise SessionInvalid()
     return session

@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import access_pb2, access_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, own
+from core.manage import accounts, own, second_factor, sign_in
 from core.options.table import PUBLIC
 from core.services.context import Services
 from core.state.types import ROLE_USER
@@ -17,7 +17,7 @@ from core.version import VERSION
 
 
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
-    """Thin: the work is in core/manage/own.py."""
+    """Thin: the work is in core/manage: own, sign_in, second_factor."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -61,14 +61,20 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
 
     @guarded_unary
     async def Login(self, request: access_pb2.LoginRequest, info: CallInfo, context: Any) -> Any:
-        """A session."""
-        account, session, ends = await own.login(self._services, request, info.client_address)
-        return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
+        """A session, or the way to it."""
+        return await sign_in.login(self._services, request, info.client_address)
+
+    @guarded_unary
+    async def FinishLogin(self, request: access_pb2.FinishLoginRequest, info: CallInfo, context: Any) -> Any:
+        """A session, by the second factor."""
+        return await sign_in.finish(self._services, request, info.client_address)
 
     @guarded_unary
     async def Logout(self, request: access_pb2.LogoutRequest, info: CallInfo, context: Any) -> Any:
-        """The front forgets the session; it ends by itself."""
-        await self._services.account(info)
+        """The front forgets the session, which ends by itself; or all of them end now."""
+        principal = await self._services.account(info)
+        if request.everywhere:
+            await second_factor.sessions_end(self._services, principal, info)
         return access_pb2.LogoutResponse()
 
     @guarded_unary
@@ -100,7 +106,7 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
     async def Verify(self, request: access_pb2.VerifyRequest, info: CallInfo, context: Any) -> Any:
         """Proves the session's owner once more."""
         principal = await self._services.account(info)
-        verification, ends = await own.verify(self._services, principal, info, request)
+        verification, ends = await sign_in.verify(self._services, principal, info, request)
         return access_pb2.VerifyResponse(verification=verification, expires_at=ends)
 
     @guarded_unary
@@ -111,3 +117,34 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         principal = await self._services.account(info)
         token = await own.rotate_access_token(self._services, principal)
         return access_pb2.RotateAccessTokenResponse(token=token)
+
+    @guarded_unary
+    async def GetTwoFactor(self, request: access_pb2.GetTwoFactorRequest, info: CallInfo, context: Any) -> Any:
+        """The caller's second factor."""
+        return await second_factor.standing(self._services, await self._services.account(info))
+
+    @guarded_unary
+    async def SetUpTwoFactor(self, request: access_pb2.SetUpTwoFactorRequest, info: CallInfo, context: Any) -> Any:
+        """A secret and backup codes."""
+        return await second_factor.set_up(self._services, await self._services.account(info))
+
+    @guarded_unary
+    async def EnableTwoFactor(self, request: access_pb2.EnableTwoFactorRequest, info: CallInfo, context: Any) -> Any:
+        """Sign-ins ask for a code."""
+        principal = await self._services.account(info)
+        session = await second_factor.enable(self._services, principal, info, request.code)
+        return access_pb2.EnableTwoFactorResponse(session=session)
+
+    @guarded_unary
+    async def DisableTwoFactor(self, request: access_pb2.DisableTwoFactorRequest, info: CallInfo, context: Any) -> Any:
+        """Sign-ins ask for no code."""
+        principal = await self._services.account(info)
+        session = await second_factor.disable(self._services, principal, info, request.code)
+        return access_pb2.DisableTwoFactorResponse(session=session)
+
+    @guarded_unary
+    async def RenewBackupCodes(self, request: access_pb2.RenewBackupCodesRequest, info: CallInfo, context: Any) -> Any:
+        """New backup codes."""
+        principal = await self._services.account(info)
+        codes = await second_factor.renew_codes(self._services, principal, request.code)
+        return access_pb2.RenewBackupCodesResponse(backup_codes=codes)

@@ -10,7 +10,18 @@ from isthmus.v1 import admin_pb2, admin_pb2_grpc
 
 from core.errors import InvalidRequest, RecordNotFound
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, channel_keys, channels, fields, inquiries, keys, logs, options, sessions
+from core.manage import (
+    accounts,
+    channel_keys,
+    channels,
+    fields,
+    inquiries,
+    keys,
+    logs,
+    options,
+    second_factor,
+    sessions,
+)
 from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_ROOT, Principal
@@ -84,6 +95,19 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         async with self._admin(info, "user.erase", id=request.id) as principal:
             await accounts.erase(self._services, principal, request.id)
             return admin_pb2.EraseAccountResponse()
+
+    @guarded_unary
+    async def RemoveTwoFactor(self, request: admin_pb2.RemoveTwoFactorRequest, info: CallInfo, context: Any) -> Any:
+        """Takes a second factor away."""
+        async with self._admin(info, "user.2fa_remove", id=request.id) as principal:
+            await second_factor.remove(self._services, principal, request.id)
+            return admin_pb2.RemoveTwoFactorResponse()
+
+    @guarded_unary
+    async def GetTwoFactorStats(self, request: admin_pb2.GetTwoFactorStatsRequest, info: CallInfo, context: Any) -> Any:
+        """How many have one."""
+        await self._services.account(info, ROLE_ADMIN)
+        return await second_factor.stats(self._services)
 
     # -- keys ---------------------------------------------------------------------------------
 

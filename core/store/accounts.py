@@ -16,6 +16,7 @@ from core.store import changes
 from core.store.database import Database
 from core.store.models import Setup, Token, User
 from core.store.secrets import Vault
+from core.store.two_factor import forget
 
 LIST_MOST = 100
 ERASED = 0
@@ -174,6 +175,7 @@ class Accounts:
             if not User.update(deleted_at=now, **gone).where(User.id == account_id, User.role != ERASED).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id, Token.deleted_at == 0).execute()
+            forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)

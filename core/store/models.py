@@ -210,6 +210,59 @@ class Redemption(Base):
         table_name = "redemptions"
 
 
+class TwoFactor(Base):
+    """An account's second factor: the secret is encrypted."""
+
+    user_id = BigIntegerField(unique=True)
+    secret = TextField()
+    is_enabled = BooleanField(default=False)
+    failed_attempts = IntegerField(default=0)
+    locked_until = BigIntegerField(default=0)
+    last_used_at = BigIntegerField(default=0)
+    last_step = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    updated_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "two_fas"
+
+
+class BackupCode(Base):
+    """A code for the day the authenticator is lost: its keyed hash."""
+
+    user_id = BigIntegerField(index=True)
+    code_hash = CharField(255)
+    is_used = BooleanField(default=False)
+    used_at = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "two_fa_backup_codes"
+
+
+class Proof(Base):
+    """Something to be shown once, soon: a sign-in that waits for its code, a code sent by mail."""
+
+    purpose = CharField(16)
+    subject_hash = CharField(64)
+    code_hash = CharField(64, default="")
+    account_id = BigIntegerField(default=0)
+    detail = TextField(default="")
+    attempts = IntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    expires_at = BigIntegerField(default=0, index=True)
+
+    class Meta:
+        """One of a kind for each subject."""
+
+        table_name = "proofs"
+        indexes = ((("purpose", "subject_hash"), True),)
+
+
 class Change(Base):
     """The change feed: what was written, in order."""
 
@@ -222,4 +275,4 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, Change)
+MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Proof, Change)

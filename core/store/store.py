@@ -10,8 +10,10 @@ from core.store.database import Database
 from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
+from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.secrets import Vault
+from core.store.two_factor import TwoFactors
 
 
 class Store:
@@ -27,3 +29,5 @@ class Store:
         self.options = OptionRows(database, self.vault)
         self.logs = Logs(database)
         self.redemptions = Redemptions(database, self.vault)
+        self.two_factor = TwoFactors(database, self.vault)
+        self.proofs = Proofs(database, self.vault)

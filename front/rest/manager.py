@@ -33,6 +33,8 @@ from front.settings import FrontSettings
 
 COOKIE = "session"
 VERIFICATION_COOKIE = "verification"
+PENDING_COOKIE = "pending_login"
+"""A sign-in that waits for its second factor."""
 DISCARD_SECONDS = 5.0
 """How long a body that nobody wants may take."""
 SIGNED_BODY_BYTES = 8 << 20

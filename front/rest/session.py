@@ -9,10 +9,12 @@ from isthmus.v1 import access_pb2
 
 from front.errors import bad
 from front.rest import shapes
-from front.rest.manager import COOKIE, VERIFICATION_COOKIE, Call, Level, Raw, Route
+from front.rest.manager import COOKIE, PENDING_COOKIE, VERIFICATION_COOKIE, Call, Level, Raw, Route
 
 SESSION_SECONDS = 30 * 24 * 3600
 """As New API's cookie."""
+PENDING_SECONDS = 300
+"""How long core waits for the second step."""
 SESSION_FIELDS = ("id", "username", "display_name", "role", "status", "group")
 
 
@@ -131,6 +133,21 @@ async def login(c: Call) -> Any:
     body = await c.body()
     asked = access_pb2.LoginRequest(username=body.text("username"), password=body.text("password"))
     found = await c.m.access.Login(asked, metadata=c.who)
+    if found.pending:
+        reply = Raw({"success": True, "message": "", "data": {"require_2fa": True}})
+        return with_cookie(reply, c, PENDING_COOKIE, found.pending, PENDING_SECONDS)
+    return _opened(c, found)
+
+
+async def finish_login(c: Call) -> Any:
+    """The second step: a code, from the browser that gave the password."""
+    pending = str(c.request.cookies.get(PENDING_COOKIE, "") or "")
+    asked = access_pb2.FinishLoginRequest(pending=pending, code=(await c.body()).text("code"))
+    found = await c.m.access.FinishLogin(asked, metadata=c.who)
+    return with_cookie(_opened(c, found), c, PENDING_COOKIE, "", 0)
+
+
+def _opened(c: Call, found: access_pb2.LoginResponse | access_pb2.FinishLoginResponse) -> Raw:
     shown = {name: value for name, value in shapes.account(found.account).items() if name in SESSION_FIELDS}
     reply = Raw({"success": True, "message": "", "data": shown})
     return with_cookie(reply, c, COOKIE, found.session, SESSION_SECONDS)
@@ -139,9 +156,15 @@ async def login(c: Call) -> Any:
 async def logout(c: Call) -> Any:
     """The browser forgets the session."""
     reply = Raw({"success": True, "message": ""})
-    for name in (VERIFICATION_COOKIE, COOKIE):
+    for name in (VERIFICATION_COOKIE, PENDING_COOKIE, COOKIE):
         with_cookie(reply, c, name, "", 0)
     return reply
+
+
+async def logout_everywhere(c: Call) -> Any:
+    """Every session of the account ends."""
+    await c.m.access.Logout(access_pb2.LogoutRequest(everywhere=True), metadata=c.who)
+    return await logout(c)
 
 
 async def verify(c: Call) -> Any:
@@ -166,6 +189,8 @@ ROUTES = (
     Route("GET", "/api/privacy-policy", Level.PUBLIC, _text("legal.privacy_policy")),
     Route("POST", "/api/user/register", Level.PUBLIC, register, limit="critical"),
     Route("POST", "/api/user/login", Level.PUBLIC, login, limit="critical"),
+    Route("POST", "/api/user/login/2fa", Level.PUBLIC, finish_login, limit="critical"),
     Route("GET", "/api/user/logout", Level.PUBLIC, logout),
+    Route("POST", "/api/user/logout", Level.USER, logout_everywhere),
     Route("POST", "/api/verify", Level.USER, verify, limit="critical"),
 )

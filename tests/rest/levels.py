@@ -18,7 +18,9 @@ GET    /api/models                           user
 POST   /api/verify                           user
 POST   /api/user/register                    public
 POST   /api/user/login                       public
+POST   /api/user/login/2fa                   public
 GET    /api/user/logout                      public
+POST   /api/user/logout                      user
 GET    /api/user/groups                      public
 GET    /api/user/self/groups                 user
 GET    /api/user/self                        user
@@ -28,6 +30,13 @@ PUT    /api/user/setting                     user
 GET    /api/user/models                      user
 GET    /api/user/token                       user
 GET    /api/user/aff                         user
+GET    /api/user/2fa/status                  user
+POST   /api/user/2fa/setup                   user
+POST   /api/user/2fa/enable                  user
+POST   /api/user/2fa/disable                 user
+POST   /api/user/2fa/backup_codes            user
+GET    /api/user/2fa/stats                   admin
+DELETE /api/user/:id/2fa                     admin
 GET    /api/user/                            admin
 POST   /api/user/                            admin
 PUT    /api/user/                            admin

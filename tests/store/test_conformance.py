@@ -43,7 +43,8 @@ async def store(settings: CoreSettings) -> AsyncIterator[Store]:
     await database.migrate()
     if database.kind == "postgres":
         tables = (
-            "users, tokens, channels, options, logs, redemptions, setups, changes, purses, leases, journals, set_aside"
+            "users, tokens, channels, options, logs, redemptions, setups, changes, purses, leases, journals, set_aside,"
+            " two_fas, two_fa_backup_codes, proofs"
         )
         await database.write(lambda: database.execute_count(f"TRUNCATE {tables} RESTART IDENTITY"))
     yield Store(database, settings)

@@ -1,0 +1,134 @@
+"""Signing in: by password, then by the second factor where the account has one; proving it once more."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import Any
+
+from isthmus.v1 import access_pb2
+
+from core.errors import InvalidRequest, RoleTooLow, SessionInvalid, Unauthenticated
+from core.link.call import CallInfo
+from core.manage import fields, second_factor, sessions
+from core.manage.accounts import WrongPassword, message
+from core.manage.second_factor import open_session
+from core.services.context import Services
+from core.state.types import ENABLED, Principal
+from core.store import proofs
+from core.store.models import User
+from core.store.passwords import hash_password, verify_password
+
+LOGIN = 7
+"""logs.type of a sign-in (New API)."""
+PASSWORD_LOOK = 1024
+"""Characters of a password that are looked at."""
+PENDING_SECONDS = 300
+PENDING_TRIES = 5
+
+
+class SignInEnded(Unauthenticated):
+    """What waits for the second step has ended, or was never there."""
+
+    reason = "SIGN_IN_ENDED"
+    code = "sign_in_ended"
+    default_message = "The sign-in has ended, or too many codes were tried; begin again."
+
+
+async def login(services: Services, request: access_pb2.LoginRequest, address: str) -> access_pb2.LoginResponse:
+    """A session; or what the second step wants, where the account has a second factor.
+
+    Raises WrongPassword, RateLimited, RoleTooLow.
+    """
+    if services.state.snapshot.options.raw["PasswordLoginEnabled"] != "true":
+        raise RoleTooLow("Signing in by password is switched off.")
+    username = fields.text(request.username.strip(), "username")
+    name = "name:" + username.lower()[:64]
+    # The address is never forgiven its failures: one's own account would reset them.
+    place = "address:" + address if address else ""
+    services.throttle.begin(name, place)
+    user = await services.store.accounts.find_by_name(username)
+    right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
+    if user is None or not right or user.status != ENABLED:
+        raise WrongPassword()
+    services.throttle.succeeded(name)
+    services.throttle.undo(place)
+    if rehash:
+        user = await services.store.accounts.update(
+            user.id, password=await hash_password(request.password[:PASSWORD_LOOK])
+        )
+    if (await services.store.two_factor.standing(user.id)).enabled:
+        pending = secrets.token_urlsafe(32)
+        # A new password, and all else that ends sessions, ends it, too.
+        await services.store.proofs.put(
+            proofs.LOGIN, pending, PENDING_SECONDS, PENDING_TRIES, account_id=user.id, detail=str(user.session_epoch)
+        )
+        return access_pb2.LoginResponse(pending=pending)
+    account, session, ends = await _signed_in(services, user, address, "password")
+    return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
+
+
+async def finish(
+    services: Services, request: access_pb2.FinishLoginRequest, address: str
+) -> access_pb2.FinishLoginResponse:
+    """The second step. Raises SignInEnded, WrongCode, RateLimited."""
+    kept = services.store.proofs
+    pending = request.pending[:256]
+    waiting = await kept.attempt(proofs.LOGIN, pending) if pending else None
+    if waiting is None:
+        raise SignInEnded()
+    user = await services.store.accounts.get(waiting.account_id)
+    if user.status != ENABLED or str(user.session_epoch) != waiting.detail:
+        raise SignInEnded()
+    await second_factor.check(services, user.id, request.code)
+    if await kept.spend(proofs.LOGIN, pending) is None:
+        raise SignInEnded()
+    account, session, ends = await _signed_in(services, user, address, "2fa")
+    return access_pb2.FinishLoginResponse(account=account, session=session, expires_at=ends)
+
+
+async def _signed_in(services: Services, user: User, address: str, method: str) -> tuple[access_pb2.Account, str, int]:
+    user = await services.store.accounts.update(user.id, last_login_at=int(time.time()))
+    other: dict[str, Any] = {"op": {"action": "user.login", "params": {}}, "login_method": method}
+    content = "signed in by password" + (" and code" if method == "2fa" else "")
+    await services.store.logs.add(LOGIN, user.id, user.username, content, ip=address, other=json.dumps(other))
+    session, ends = open_session(services, user)
+    return await message(services, user, own=True), session, ends
+
+
+async def check_original(services: Services, user: User, password: str) -> None:
+    """Raises WrongPassword, RateLimited. An account without a password (made elsewhere) has nothing to show."""
+    if not user.password:
+        return
+    name = f"original:{user.id}"
+    services.throttle.begin(name)
+    right, _ = await verify_password(user.password, password[:PASSWORD_LOOK])
+    if not right:
+        raise WrongPassword("The original password is wrong.")
+    services.throttle.succeeded(name)
+
+
+async def verify(
+    services: Services, principal: Principal, info: CallInfo, request: access_pb2.VerifyRequest
+) -> tuple[str, int]:
+    """A verification of the caller's session and its end.
+
+    Raises SessionInvalid, WrongPassword, WrongCode, RateLimited, InvalidRequest. Who has a second factor proves
+    that one: his password is not enough.
+    """
+    session = info.metadata.get("isthmus-session", "")
+    if not session:
+        raise SessionInvalid("Only a session can be verified, an access token cannot.")
+    enabled = (await services.store.two_factor.standing(principal.account.id)).enabled
+    method = "2fa" if enabled else "password"
+    if request.method != method:
+        raise InvalidRequest(f"The account is verified by the method {method}.", param="method")
+    if enabled:
+        await second_factor.check(services, principal.account.id, request.code)
+    else:
+        user = await services.store.accounts.get(principal.account.id)
+        if not user.password:
+            raise InvalidRequest("The account has no password to be verified by.", param="method")
+        await check_original(services, user, request.code)
+    return sessions.issue_verification(services.store.vault.session_key, session, int(time.time()))
