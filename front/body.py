@@ -70,6 +70,7 @@ async def read_body(request: Request, limit: int, seconds: float, gauge: Gauge) 
                     if taken > limit:
                         raise too_large(limit)
                     pieces.append(piece)
+            _listen(stream)
         raw = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding and encoding != "identity":
@@ -84,6 +85,13 @@ async def read_body(request: Request, limit: int, seconds: float, gauge: Gauge) 
         gauge.give(taken)
         raise
     return raw, taken
+
+
+def _listen(stream: Any) -> None:
+    """Reads on: Sanic stops at a full buffer until it is asked for more, and a client's end would go unseen."""
+    transport = stream.protocol.transport
+    if transport is not None and not transport.is_closing():
+        transport.resume_reading()
 
 
 async def unpack(raw: bytes, encoding: str, limit: int, gauge: Gauge) -> tuple[bytes, int]:

@@ -32,6 +32,11 @@ def slow(asked: Asked) -> None:
     asked.watch()
 
 
+def cheap(asked: Asked) -> None:
+    """The same, for inputs of any length."""
+    slow(asked)
+
+
 def late(asked: Asked) -> None:
     """A head that never comes."""
     asked.watch()
@@ -65,17 +70,17 @@ def flood(asked: Asked) -> None:
         asked.gone.set()
 
 
-BEHAVIOURS = {each.__name__: each for each in (slow, late, patient, unhurried, flood)}
+BEHAVIOURS = {each.__name__: each for each in (slow, cheap, late, patient, unhurried, flood)}
 
 
-def client(made: House, key: str, model: str, stream: bool = True, buffer: int = 0) -> socket.socket:
+def client(made: House, key: str, model: str, stream: bool = True, buffer: int = 0, text: str = "x") -> socket.socket:
     """A request on a socket of its own, sent."""
     raw = socket.socket()
     if buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     raw.settimeout(20)
     raw.connect(("127.0.0.1", made.port))
-    body = json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": "x"}]}).encode()
+    body = json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}).encode()
     raw.sendall(
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -110,7 +115,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Ven
 def prepare(made: House, vendor: Vendor) -> None:
     """A channel for each behaviour, named as its model."""
     made.option("SelfUseModeEnabled", "true")
-    made.option("ModelRatio", '{"flood": 0.001}')
+    made.option("ModelRatio", '{"flood": 0.001, "cheap": 0.001}')
     for name, behave in BEHAVIOURS.items():
         vendor.behaviours[name] = behave
         made.add_channel(type=1, key=name, base_url=vendor.url, models=name)
@@ -127,6 +132,16 @@ def test_a_client_that_leaves_a_stream_pays_for_what_it_got(stage: tuple[House, 
     assert line["receipt"]["ending"] == "ENDING_CLIENT_CLOSED"
     assert line["completion_tokens"] == 2 * WORDS
     assert GRANTED - made.token(key_id)["remain_quota"] == line["quota"] > 0
+
+
+@pytest.mark.parametrize("size", [1, 50_000, 300_000, 4_000_000])
+def test_a_client_that_leaves_is_seen_whatever_it_sent(stage: tuple[House, Vendor], size: int) -> None:
+    """A silent stream: nothing is written to the client that would tell that it is gone."""
+    made, vendor = stage
+    _, key = made.add_key(remain_quota=GRANTED)
+    with client(made, key, "cheap", text="word " * (size // 5 + 1)) as raw:
+        read_until(raw, b"w4 ")
+    assert vendor.last("cheap").gone.wait(10), "the vendor's connection must be closed with the client's"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
