@@ -38,10 +38,11 @@ from front.dialects.interface import (
     ModelsDialect,
     ModerationDialect,
     RerankDialect,
+    ShowDialect,
     StreamRenderer,
 )
-from front.dialects.strict import check_names, load_object
-from front.errors import FrontError, from_fault, from_rpc
+from front.dialects.strict import check_names, load_object, take
+from front.errors import FrontError, bad, from_fault, from_rpc
 from front.known import KnownKeys
 from front.settings import FrontSettings
 
@@ -51,7 +52,7 @@ DROPPED_HEADER_MOST = 1024
 """Characters of X-Isthmus-Dropped; the receipt has the whole list."""
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
 Metadata = list[tuple[str, str]]
-Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect, ModerationDialect)
+Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect, ModerationDialect, ShowDialect)
 
 
 class Relay:
@@ -171,6 +172,26 @@ class Relay:
 
         return handler
 
+    def show(self, dialect: ShowDialect) -> Handler:
+        """One model, named in a body."""
+
+        async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
+            name = take(ask.source, "model", str) or take(ask.source, "name", str)
+            if not name:
+                raise bad("model is required.", "model")
+            found = await self._catalog.GetModel(catalog_pb2.GetModelRequest(name=name), metadata=metadata)
+            return reply(dialect.model(found.model), request)
+
+        return self._handler(dialect, work)
+
+    def told(self, content: bytes) -> Handler:
+        """The same answer to everybody."""
+
+        async def handler(request: Request) -> HTTPResponse:
+            return reply(content, request)
+
+        return handler
+
     # -- shared -------------------------------------------------------------------------------
 
     def _caller(self, request: Request) -> Metadata:
@@ -193,7 +214,8 @@ class Relay:
                     await self._access.CheckKey(CHECK_KEY, metadata=metadata)
                     self._known.add(caller)
                 headers = request.headers
-                if "json" not in headers.get("content-type", JSON).lower():
+                sent = headers.get("content-type", JSON).lower()
+                if "json" not in sent and not getattr(dialect, "any_content_type", False):
                     raise FrontError(400, "Content-Type must be application/json.", code="unsupported_media_type")
                 # The gauge counts the body until the answer ends: it is held that long for retries.
                 raw, taken = await read_body(request, settings.max_body_mb << 20, settings.body_seconds, self._gauge)

@@ -8,6 +8,7 @@ from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicMo
 from front.dialects.cohere_chat import CohereChat
 from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
+from front.dialects.ollama import VERSION, OllamaChat, OllamaEmbed, OllamaEmbeddings, OllamaModels
 from front.dialects.openai import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
 from front.dialects.openai_completions import OpenAICompletions
 from front.dialects.openai_edits import OpenAIEdits
@@ -22,6 +23,7 @@ OPENAI_MODELS = OpenAIModels()
 GEMINI_ERRORS = GeminiErrors()
 GEMINI_MODELS = GeminiModels()
 COHERE = CohereChat()
+OLLAMA = OllamaModels()
 ANTHROPIC_ERRORS = AnthropicErrors()
 ANTHROPIC_MODELS = AnthropicModels()
 
@@ -53,6 +55,13 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
         ("POST", "/v2/chat", relay.chat(COHERE)),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
+        ("POST", "/api/chat", relay.chat(OllamaChat())),
+        ("POST", "/api/generate", relay.chat(OllamaChat(generate=True))),
+        ("POST", "/api/embed", relay.embed(OllamaEmbed())),
+        ("POST", "/api/embeddings", relay.embed(OllamaEmbeddings())),
+        ("GET", "/api/tags", relay.models(lambda request: OLLAMA)),
+        ("POST", "/api/show", relay.show(OLLAMA)),
+        ("GET", "/api/version", relay.told(VERSION)),
         ("GET", "/v1/models", relay.models(models_dialect)),
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),
         ("POST", "/v1/models/<name:path>", methods),

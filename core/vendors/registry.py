@@ -14,6 +14,8 @@ from core.vendors.gemini.chat import GeminiChat
 from core.vendors.gemini.embed import GeminiEmbed
 from core.vendors.interface import ChatForm, EmbeddingForm, RerankForm, Vendor
 from core.vendors.jina.rerank import JinaRerank
+from core.vendors.ollama.chat import OllamaChat, OllamaGenerate
+from core.vendors.ollama.embed import OllamaEmbed
 from core.vendors.openai.chat import OpenAIChat
 from core.vendors.openai.completions import OpenAICompletions
 from core.vendors.openai.embeddings import OpenAIEmbeddings
@@ -61,6 +63,11 @@ def _vendor(row: Row) -> Vendor:
     if row.gemini:
         chat = (*chat, GeminiChat(row))
         embedding = (*embedding, GeminiEmbed(row))
+    if row.ollama:
+        own: tuple[ChatForm, ...] = (OllamaChat(row), OllamaGenerate(row))
+        chat = (*own, *chat) if row.ollama == "first" else (*chat, *own)
+        vectors = (OllamaEmbed(row),)
+        embedding = (*vectors, *embedding) if row.ollama == "first" else (*embedding, *vectors)
     rerank: tuple[RerankForm, ...] = (_RERANK[row.rerank_form](row),) if row.rerank else ()
     if row.rerank_v2:
         rerank = (*rerank, CohereRerank(row))

@@ -40,6 +40,8 @@ class Row:
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
     cohere_chat: str = ""
     """Cohere's own chat form."""
+    ollama: str = ""
+    """Whether it speaks Ollama's forms: first, for clients of others, or last."""
     completions: str = ""
     """OpenAI's legacy completions."""
     completions_models: tuple[str, ...] = ()
@@ -236,6 +238,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         4, "Ollama", "ollama", "http://localhost:11434", embedding=V1_EMBED, auth="bearer-optional",
+        ollama="first", completions=V1_COMPLETIONS,
         reasoning_field="reasoning",
     ),
     _no_adaptor(5, "MidjourneyPlus", "midjourney", "https://api.openai-sb.com", _TASKS),
@@ -364,7 +367,7 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
-        moderation=V1_MODERATE, rerank_v2=V2_RERANK, cohere_chat=V2_CHAT,
+        moderation=V1_MODERATE, rerank_v2=V2_RERANK, cohere_chat=V2_CHAT, ollama="last",
         responses=V1_RESPONSES, completions=V1_COMPLETIONS, auth="bearer-optional", reasoning_field="reasoning_content",
         messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),

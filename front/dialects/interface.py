@@ -143,3 +143,10 @@ class ModelsDialect(ErrorForm, Protocol):
 
     def model(self, found: catalog_pb2.Model) -> bytes:
         """One model."""
+
+
+class ShowDialect(ModelsDialect, Protocol):
+    """A dialect whose clients name a model in a body."""
+
+    form: str
+    headers: tuple[str, ...]

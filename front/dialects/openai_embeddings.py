@@ -65,7 +65,7 @@ def render(answer: embedding_pb2.EmbedResponse, asked: embedding_pb2.Embedding) 
     """The vectors in the encoding asked for: numbers, or base64 of little-endian floats."""
     packed = "base64" in asked.encodings
     data = [
-        {"object": "embedding", "index": vector.index, "embedding": _vector(vector, packed)}
+        {"object": "embedding", "index": vector.index, "embedding": render_vector(vector, packed)}
         for vector in answer.vectors
     ]
     used = answer.usage.input_tokens
@@ -79,7 +79,7 @@ def render(answer: embedding_pb2.EmbedResponse, asked: embedding_pb2.Embedding) 
     )
 
 
-def _vector(vector: embedding_pb2.EmbeddingVector, packed: bool) -> Any:
+def render_vector(vector: embedding_pb2.EmbeddingVector, packed: bool) -> Any:
     """One vector; kept as it came where that is what was asked for."""
     if packed:
         data = vector.packed if vector.encoding == "base64" else _little(array("f", vector.values)).tobytes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from front.sandbox import anthropic, cohere, completions, gemini, moderations, openai, rerank, responses
+from front.sandbox import anthropic, cohere, completions, gemini, moderations, ollama, openai, rerank, responses
 from front.sandbox.forms import Form, Request
 
 
@@ -13,6 +13,8 @@ def form(request: Request) -> Form:
         return anthropic
     if path.startswith("/v1/responses"):
         return responses
+    if path in ollama.PATHS:
+        return ollama
     if path == "/v2/chat":
         return cohere
     if path == "/v1/completions":

@@ -1,0 +1,1 @@
+"""Ollama's own wire forms: chat, generate, embed. Streams are lines of JSON."""
