@@ -89,7 +89,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Ven
         for name, behave in BEHAVIOURS.items():
             vendor.behaviours[name] = behave
             made.add_channel(type=1, key=name, base_url=vendor.url, models=name)
-        made.add_channel(models="gpt-4o,text-embedding-3-small,cheap")
+        made.add_channel(models="gpt-4o,text-embedding-3-small,cheap,rerank-1")
         yield made, vendor
 
 
@@ -223,6 +223,9 @@ ROUTES: dict[str, tuple[str, dict[str, Any]]] = {
     "chat, streamed": ("/v1/chat/completions", {"model": "gpt-4o", "messages": HELLO, "stream": True}),
     "responses": ("/v1/responses", {"model": "gpt-4o", "input": "Hello"}),
     "responses, streamed": ("/v1/responses", {"model": "gpt-4o", "input": "Hello", "stream": True}),
+    "anthropic": ("/v1/messages", {"model": "gpt-4o", "max_tokens": 50, "messages": HELLO}),
+    "anthropic, streamed": ("/v1/messages", {"model": "gpt-4o", "max_tokens": 50, "messages": HELLO, "stream": True}),
+    "rerank": ("/v1/rerank", {"model": "rerank-1", "query": "Hello", "documents": ["Hello there", "Bye"]}),
     "gemini": ("/v1beta/models/gpt-4o:generateContent", {"contents": [{"parts": [{"text": "Hello"}]}]}),
     "gemini, streamed": (
         "/v1beta/models/gpt-4o:streamGenerateContent?alt=sse", {"contents": [{"parts": [{"text": "Hello"}]}]},
