@@ -83,6 +83,7 @@ def channel_of(row: models.Channel) -> Channel:
         organization=row.open_ai_organization,
         test_model=row.test_model,
         auto_ban=bool(row.auto_ban),
+        created=row.created_time or 0,
         multi_key_mode=info.get("multi_key_mode") or "random" if multi else "",
         defect=defect,
     )

@@ -103,6 +103,8 @@ class Channel:
     organization: str = ""
     test_model: str = ""
     auto_ban: bool = True
+    created: int = 0
+    """Unix seconds; 0: not known."""
     multi_key_mode: str = ""
     """"", "random" or "polling"."""
     defect: str = ""

@@ -11,6 +11,7 @@ import orjson
 
 from core.errors import InvalidRequest
 from core.vendors.interface import BadAnswer, Call, VendorRequest
+from core.vendors.shared.azure import AZURE, V1
 from core.vendors.shared.headers import headers
 from core.vendors.table import PLANS, ROWS, Row
 
@@ -74,6 +75,8 @@ def listing(call: Call, page: str = "") -> VendorRequest:
         address = base + found.path.replace("{other}", quote(call.channel.other, safe=""))
     version = call.channel.other or call.house.azure_api_version
     query = [(name, value.replace("{version}", version)) for name, value in found.query]
+    if row.number == AZURE and base.endswith(V1):
+        address, query = f"{base}/models", []
     if page:
         query.append((found.page, page))
     if query:

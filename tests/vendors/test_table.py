@@ -9,8 +9,11 @@ import pytest
 from isthmus.v1 import chat_pb2, common_pb2
 
 from core.errors import ChannelError
+from core.state.snapshot import channel_of
 from core.state.types import Channel
+from core.store import models
 from core.vendors.interface import Call, VendorRequest
+from core.vendors.listing import listing
 from core.vendors.registry import ALL
 from core.vendors.table import ROWS
 
@@ -260,6 +263,15 @@ def test_a_form_of_plans_is_spoken_at_their_addresses_alone() -> None:
             {"base_url": "https://r.openai.azure.com", "other": "2024-10-21", "query": "api-version=2025-01-01&a=b"},
             "https://r.openai.azure.com/openai/deployments/m/embeddings?api-version=2025-01-01&a=b",
         ),
+        (3, "chat", {"base_url": "https://r.openai.azure.com/openai/v1"}, "https://r.openai.azure.com/openai/v1/chat/completions"),
+        (3, "chat", {"base_url": "https://r.openai.azure.com/openai/v1", "other": "preview"}, "https://r.openai.azure.com/openai/v1/chat/completions?api-version=preview"),
+        (3, "embedding", {"base_url": "https://r.openai.azure.com", "other": "v1"}, "https://r.openai.azure.com/openai/v1/embeddings?api-version=v1"),
+        (
+            3,
+            "chat",
+            {"base_url": "https://gateway.ai.cloudflare.com/v1/a/g/azure-openai/r", "other": "2024-10-21"},
+            "https://gateway.ai.cloudflare.com/v1/a/g/azure-openai/r/m/chat/completions?api-version=2024-10-21",
+        ),
         (8, "chat", {"base_url": "https://x.example.com/api/{model}/chat"}, "https://x.example.com/api/m/chat"),
         (17, "chat", {}, "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions"),
         (26, "chat", {"base_url": "glm-coding-plan"}, "https://open.bigmodel.cn/api/coding/paas/v4/chat/completions"),
@@ -325,3 +337,26 @@ def test_what_channels_must_allow_first() -> None:
     assert body_of(sent(1, {"messages": [], **told}, settings=allowed)) == {"model": "m", "messages": [], **told}
     out = body_of(sent(1, {"messages": [], "store": True}, settings={"disable_store": True}))
     assert out == {"model": "m", "messages": []}
+
+
+@pytest.mark.parametrize(("created", "name"), [(0, "gpt-4.1"), (1746835199, "gpt-41"), (1746835200, "gpt-4.1")])
+def test_azure_deployments_lose_their_dots_in_channels_made_before_10_may_2025(created: int, name: str) -> None:
+    request = sent(3, {"messages": []}, "gpt-4.1", base_url="https://r.openai.azure.com", created=created)
+    assert f"/deployments/{name}/chat/completions" in request.url
+    assert body_of(request)["model"] == "gpt-4.1"
+
+
+def test_channels_know_when_they_were_made() -> None:
+    row = models.Channel(type=3, name="c", key="k", base_url="https://r.openai.azure.com", created_time=1746835199)
+    assert channel_of(row).created == 1746835199
+
+
+def test_azure_lists_models_at_the_v1_api_where_the_base_is_it() -> None:
+    def listed(base: str) -> str:
+        channel = Channel(
+            id=1, type=3, name="c", keys=(), base_url=base, models=frozenset(), groups=frozenset(), priority=0, weight=0
+        )
+        return listing(Call(channel, "key-1234567", "", "", False)).url
+
+    assert listed("https://r.openai.azure.com/openai/v1") == "https://r.openai.azure.com/openai/v1/models"
+    assert listed("https://r.openai.azure.com").startswith("https://r.openai.azure.com/openai/models?api-version=20")

@@ -15,12 +15,11 @@ from core.vendors.responses.relay import ResponsesRelay, relay_whole
 from core.vendors.responses.rules import changes_of, system_prompt
 from core.vendors.responses.stream import ResponsesDecoder
 from core.vendors.shared import refusal
+from core.vendors.shared.azure import AZURE
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.headers import headers, url
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
-
-_AZURE = 3
 
 
 class OpenAIResponses:
@@ -51,7 +50,7 @@ class OpenAIResponses:
 
     def _path(self, call: Call) -> str:
         """The row's path; Azure's goes by the resource's kind and the channel's settings."""
-        if self._row.number != _AZURE:
+        if self._row.number != AZURE:
             return self._row.responses
         pinned = quote(str(call.channel.settings.get("azure_responses_version") or ""), safe="")
         host = urlsplit(call.channel.base_url).hostname or ""

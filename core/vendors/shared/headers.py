@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote
 
 from core.errors import ChannelError
 from core.vendors.interface import Call
+from core.vendors.shared.azure import AZURE, deployment, placed
 from core.vendors.table import PLANS, Row
 
 _CLOUDFLARE = "https://gateway.ai.cloudflare.com"
@@ -34,10 +35,13 @@ def url(row: Row, path: str, call: Call, model: str) -> str:
         path = row.bots
     if base.startswith(_CLOUDFLARE):
         path = path.removeprefix("/v1") if row.number == 1 else path.removeprefix("/openai/deployments")
-    if "{version}" in path:
+    azure = row.number == AZURE
+    if azure:
         told = parse_qs(query).get("api-version", [""])[0]
-        path = path.replace("{version}", quote(told or call.channel.other or call.house.azure_api_version, safe=""))
-    if "api-version=" in path:
+        version = told or call.channel.other or call.house.azure_api_version
+        path = placed(base, path, version).replace("{version}", quote(version, safe=""))
+        model = deployment(model, call.channel.created)
+    if azure or "api-version=" in path:
         query = "&".join(item for item in query.split("&") if item and not item.startswith("api-version="))
     path = path.replace("{other}", quote(call.channel.other, safe=""))
     address = (base if path == "{base}" else base + path).replace("{model}", quote(model, safe="@:"))
