@@ -68,6 +68,8 @@ class Relay:
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
         self._known = KnownKeys()
+        self._ping_seconds = settings.ping_seconds
+        """As core told it last, with a key."""
 
     # -- routes -------------------------------------------------------------------------------
 
@@ -211,7 +213,8 @@ class Relay:
                 metadata = call.metadata(request, settings, request.ctx.request_id, key)
                 caller = (key, call.client_address(request, settings))
                 if caller not in self._known:
-                    await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+                    checked = await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+                    self._ping_seconds = checked.ping_seconds or settings.ping_seconds
                     self._known.add(caller)
                 headers = request.headers
                 sent = headers.get("content-type", JSON).lower()
@@ -267,11 +270,11 @@ class Relay:
 
     async def _next(self, messages: Any, response: Any, renderer: StreamRenderer) -> Any:
         """The next message; a sign of life is sent for each stretch of silence."""
-        if not self.settings.ping_seconds:
+        if not self._ping_seconds:
             return await messages.read()
         task = asyncio.ensure_future(messages.read())
         try:
-            while not (await asyncio.wait([task], timeout=self.settings.ping_seconds))[0]:
+            while not (await asyncio.wait([task], timeout=self._ping_seconds))[0]:
                 if sign := renderer.ping():
                     await response.send(sign)
         except BaseException:

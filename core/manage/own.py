@@ -19,6 +19,7 @@ from core.manage.accounts import (
 )
 from core.manage.second_factor import open_session
 from core.manage.sign_in import check_original
+from core.routing.choose import AUTO
 from core.services.context import Services
 from core.state.types import NEVER, ROLE_ROOT, ROLE_USER, Principal
 from core.store.passwords import hash_password
@@ -70,6 +71,8 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
     )
     if services.settings.generate_default_token:
         columns: dict[str, Any] = {"name": f"{name}'s key"[: keys.NAME_MOST], "unlimited_quota": True}
+        if options.raw["DefaultUseAutoGroup"] == "true":
+            columns["group"] = AUTO
         await services.store.keys.create(user.id, keys.new_secret(), 0, expired_time=NEVER, **columns)
     await services.state.refresh()
     return await message(services, user, own=True)

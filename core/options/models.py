@@ -6,6 +6,7 @@ from core.options.kinds import STRINGS, SWITCH, TEXTS, checked, listed, mapping,
 from core.options.row import Row
 from core.state import responses_policy
 from core.state.responses_policy import ResponsesPolicy
+from core.vendors.anthropic.models import DEFAULT_LIMITS
 
 QWEN_IMAGES = (
     '["z-image","qwen-image","wan2.6","wan2.7","qwen-image-edit","qwen-image-edit-max","qwen-image-edit-plus"]'
@@ -14,23 +15,23 @@ IMAGINE = '["gemini-2.0-flash-exp-image-generation","gemini-2.0-flash-exp","gemi
 
 ROWS = (
     Row("global.pass_through_request_enabled", SWITCH, "false",
-        "Send every body as the client sent it, where the channel speaks its form.", used=False),
+        "Send every body as the client sent it, where the channel speaks its form."),
     Row("global.thinking_model_blacklist", STRINGS, '["moonshotai/kimi-k2-thinking","kimi-k2-thinking"]',
-        "Models whose suffix is part of the name.", used=False),
+        "Models whose suffix is part of the name."),
     Row(responses_policy.NAME, checked("JSON object", ResponsesPolicy.parse), responses_policy.DEFAULT,
         "Ask OpenAI-shaped channels in the Responses form: {enabled, all_channels, channel_ids, channel_types, "
         "model_patterns}."),
     Row("general_setting.ping_interval_enabled", SWITCH, "false",
-        "Send pings as often as below; off: as ISTHMUS_PING_SECONDS says.", used=False),
-    Row("general_setting.ping_interval_seconds", whole(1, 3600), "60", "Seconds of silence before a ping.", used=False),
+        "Send pings as often as below; off: as ISTHMUS_PING_SECONDS says."),
+    Row("general_setting.ping_interval_seconds", whole(1, 3600), "60", "Seconds of silence before a ping."),
     Row("claude.model_headers_settings", mapping("model -> (header -> [values])", nested(listed(string))), "{}",
-        "Headers sent along for a Claude model, merged with the client's.", used=False),
+        "Headers sent along for a Claude model, merged with the client's."),
     Row("claude.default_max_tokens", mapping("model or default -> whole number of 1 or more", positive),
-        '{"default":8192}', "max_tokens where the client gave none. default is for models "
-        "whose own limit is not known here; once this option is changed, for all that are not listed.", used=False),
-    Row("claude.thinking_adapter_enabled", SWITCH, "true", "-thinking at a name's end turns thinking on.", used=False),
+        DEFAULT_LIMITS, "max_tokens where the client gave none. default is for models "
+        "whose own limit is not known here; once this option is changed, for all that are not listed."),
+    Row("claude.thinking_adapter_enabled", SWITCH, "true", "-thinking at a name's end turns thinking on."),
     Row("claude.thinking_adapter_budget_tokens_percentage", number(0, 1, above=True), "0.8",
-        "The share of max_tokens it may take, for models that think with a budget.", used=False),
+        "The share of max_tokens it may take, for models that think with a budget."),
     Row("gemini.safety_settings", TEXTS, '{"default":"OFF"}', "category or default -> threshold."),
     Row("gemini.version_settings", TEXTS, '{"default":"v1beta","gemini-1.0-pro":"v1"}',
         "model or default -> version of the API."),
@@ -38,7 +39,7 @@ ROWS = (
         why_not="a client asks for pictures, or does not; no list of names is needed"),
     Row("gemini.thinking_adapter_enabled", SWITCH, "true", "-thinking and the like at a name's end are understood."),
     Row("gemini.thinking_adapter_budget_tokens_percentage", number(0, 1, above=True), "0.6",
-        "The share of the output limit that -thinking may take, for models that think with a budget.", used=False),
+        "The share of the output limit that -thinking may take, for models that think with a budget."),
     Row("gemini.function_call_thought_signature_enabled", SWITCH, "true",
         "Sign calls that come without a signature, where the model wants one."),
     Row("gemini.remove_function_response_id_enabled", SWITCH, "true", "Take the ids out of tool results.",

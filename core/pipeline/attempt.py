@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from isthmus.v1 import billing_pb2, chat_pb2
+from isthmus.v1 import billing_pb2, chat_pb2, common_pb2
 
 from core.authorise.interface import Outside
 from core.authorise.registry import ALL as AUTHORISERS
@@ -21,10 +21,13 @@ from core.errors import (
     VendorUnreachable,
 )
 from core.pipeline.exchange import Exchange, Form
+from core.pipeline.forced import Forced
 from core.pipeline.held import STATEFUL, check_held
+from core.pipeline.in_content import InContent
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status
 from core.settings import CoreSettings
+from core.state.types import Channel
 from core.upstream.interface import (
     ConnectFailed,
     TimedOut,
@@ -115,7 +118,26 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Vendor, Form, bool]
         policy = exchange.snapshot.options.responses_policy
         if policy.covers(channel.id, channel.type, exchange.envelope.model):
             chosen, own = next(((form, False) for form in forms if form.name == STATEFUL), (chosen, own))
+    if own and exchange.task.operation == common_pb2.OPERATION_CHAT:
+        # Where the channel says so the answer is made anew here, out of what the vendor's bytes mean.
+        own = not (channel.setting.get("force_format") or _in_content(exchange, channel))
     return row, chosen, own
+
+
+def _in_content(exchange: Exchange, channel: Channel) -> bool:
+    """Whether thoughts are told as text: the channel says so, and the client speaks OpenAI's chat form."""
+    native = exchange.task.native
+    return bool(channel.setting.get("thinking_to_content")) and native is not None and native.form == CHAT
+
+
+def _told(exchange: Exchange, channel: Channel, form: Any) -> Any:
+    """The form that reads the answer, with what the channel wants done to it."""
+    if exchange.task.operation == common_pb2.OPERATION_CHAT:
+        if channel.setting.get("force_format"):
+            form = Forced(form)
+        if _in_content(exchange, channel):
+            form = InContent(form)
+    return form
 
 
 async def open_attempt(
@@ -165,7 +187,7 @@ async def open_attempt(
             break
     if 200 <= answer.status < 300:
         attempt.http_status = answer.status
-        return Opened(answer, form, call, native)
+        return Opened(answer, _told(exchange, channel, form), call, native)
     raise await _refused(answer, form, call)
 
 

@@ -19,6 +19,7 @@ from core.errors import (
     IsthmusError,
     KeyExhausted,
     NoChannel,
+    Overloaded,
     RateLimited,
     ShuttingDown,
     VendorError,
@@ -30,6 +31,7 @@ from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole
 from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.held import is_held
+from core.pipeline.overload import Machine
 from core.pipeline.reserve import reserve
 from core.pipeline.settle import counted, fail, settle
 from core.pricing.count import Delivered
@@ -78,6 +80,7 @@ class Relay:
     tokens: Tokens = field(default_factory=Tokens)
     health: Health = field(default_factory=Health)
     limits: RequestLimits = field(default_factory=RequestLimits)
+    machine: Machine = field(init=False)
     rng: random.Random = field(default_factory=random.Random)
     stopping: bool = False
     """New requests are turned away."""
@@ -85,6 +88,9 @@ class Relay:
     """Requests that still run are being ended."""
     running: int = 0
     _chores: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.machine = Machine(self.settings.data)
 
     # -- begin --------------------------------------------------------------------------------
 
@@ -116,6 +122,8 @@ class Relay:
             started_ms=time.time_ns() // 1_000_000,
         )
         now = time.monotonic()
+        if self.machine.above(exchange.snapshot.options, now):
+            raise Overloaded(retry_after_ms=2000)
         group = principal.key.group if principal.key and principal.key.group else principal.account.group
         chosen = envelope.group if principal.key is None else ""
         groups_of(exchange.snapshot.options, principal, chosen)

@@ -28,7 +28,11 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         """Whether the key may be used."""
         principal = await self._services.either(info)
         key = principal.key
-        return access_pb2.CheckKeyResponse(account_id=principal.account.id, key_id=key.id if key is not None else 0)
+        return access_pb2.CheckKeyResponse(
+            account_id=principal.account.id,
+            key_id=key.id if key is not None else 0,
+            ping_seconds=self._services.state.snapshot.options.ping_seconds,
+        )
 
     @guarded_unary
     async def GetStatus(self, request: access_pb2.GetStatusRequest, info: CallInfo, context: Any) -> Any:

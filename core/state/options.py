@@ -39,6 +39,11 @@ class Options:
     rate_limit_minutes: int
     rate_limit_groups: Mapping[str, tuple[int, int]]
     prefer_same_dialect: bool
+    monitor_enabled: bool
+    thresholds: tuple[tuple[str, float], ...]
+    """What the machine may be used at most, per cent; 0: any."""
+    ping_seconds: float
+    """Silence of a stream before a sign of life; 0: as the front is set."""
     responses_policy: ResponsesPolicy
     max_user_tokens: int
     quota_for_new_user: int
@@ -108,6 +113,17 @@ class Options:
                 if isinstance(pair, list) and len(pair) == 2 and all(type(count) is int for count in pair)
             },
             prefer_same_dialect=on("isthmus.prefer_same_dialect"),
+            monitor_enabled=on("performance_setting.monitor_enabled"),
+            thresholds=(
+                ("cpu", float(raw["performance_setting.monitor_cpu_threshold"])),
+                ("memory", float(raw["performance_setting.monitor_memory_threshold"])),
+                ("disk", float(raw["performance_setting.monitor_disk_threshold"])),
+            ),
+            ping_seconds=(
+                float(whole("general_setting.ping_interval_seconds"))
+                if on("general_setting.ping_interval_enabled")
+                else 0.0
+            ),
             responses_policy=ResponsesPolicy.parse(raw[responses_policy.NAME]),
             max_user_tokens=whole("token_setting.max_user_tokens"),
             quota_for_new_user=whole("QuotaForNewUser"),

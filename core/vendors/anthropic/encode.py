@@ -10,7 +10,9 @@ from isthmus.v1 import chat_pb2, tools_pb2
 from core.vendors.anthropic.decode import DIALECT
 from core.vendors.anthropic.encode_parts import Blocks, extend, raw
 from core.vendors.anthropic.models import Facts, facts
+from core.vendors.anthropic.options import limit as default_limit
 from core.vendors.anthropic.reasoning import settle, think
+from core.vendors.anthropic.rules import own_name
 from core.vendors.anthropic.schema import closed
 from core.vendors.anthropic.signature import SIGNERS
 from core.vendors.anthropic.turns import Turns
@@ -41,8 +43,9 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     """The body, and the canonical names of what it could not hold."""
     dropped: list[str] = []
     model = call.sent
-    known = facts(model)
-    limit = request.max_output_tokens if request.HasField("max_output_tokens") else known.max_tokens
+    name = own_name(call)
+    known = facts(name)
+    limit = request.max_output_tokens if request.HasField("max_output_tokens") else default_limit(call, name, known)
     body: dict[str, Any] = {"model": model, "max_tokens": limit}
     blocks = Blocks(call, row.owner in SIGNERS, dropped)
     # Caches are prefixes of tools, system, messages, in this order: so are the marks counted.

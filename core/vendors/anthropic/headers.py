@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.vendors.anthropic import options
 from core.vendors.anthropic.decode import DIALECT
 from core.vendors.interface import Call
 from core.vendors.shared import headers as shared
@@ -29,6 +30,10 @@ def url(row: Row, call: Call, tail: str = "") -> str:
 def headers(row: Row, call: Call) -> tuple[tuple[str, str], ...]:
     """Content type, credentials, version and betas, and the channel's own headers. Raises ChannelError."""
     kept = {"anthropic-version": VERSION, **told(call)}
+    for name, value in options.headers(call, call.sent).items():
+        held = kept.get(name, "") if name == "anthropic-beta" else ""
+        told_already = [piece.strip() for piece in held.split(",") if piece.strip()]
+        kept[name] = ",".join(dict.fromkeys([*told_already, *value.split(",")])) if told_already else value
     return shared.headers(row, call, row.messages_auth, kept.items())
 
 

@@ -19,6 +19,7 @@ from core.vendors.anthropic.stream import AnthropicDecoder
 from core.vendors.interface import BadAnswer, Call, ChatDecoder, VendorRefusal, VendorRequest
 from core.vendors.shared import carry, refusal, scan
 from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.options import passes_through
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
 
@@ -55,7 +56,7 @@ class AnthropicMessages:
 
         if native:
             body = carry.stripped(body)
-        if native and not call.channel.setting.get("pass_through_body_enabled"):
+        if native and not passes_through(call):
             messages = next((member for member in scan.members(body) if member.name == "messages"), None)
             cleaned = without_unsound(body, messages, self._row.owner in SIGNERS)
             if cleaned is not None:

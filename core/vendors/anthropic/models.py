@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 UNKNOWN_LIMIT = 8192
 """max_tokens for models of other vendors that speak this form, where the client gave none."""
+DEFAULT_LIMITS = '{"default":8192}'
+"""claude.default_max_tokens as long as nobody changed it."""
 ALL_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from core.vendors.interface import Call
+from core.vendors.shared.options import option, table
 
 VERSION = "v1beta"
 _OURS = frozenset({"alt", "$alt", "key", "fields", "prettyPrint", "pretty"})
 """Query parameters that are not passed on: this house asks for its own framing and reads whole answers."""
-
-
-@lru_cache(maxsize=64)
-def table(text: str) -> dict[str, Any]:
-    """An option that is a JSON object; empty where it is none."""
-    try:
-        parsed = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def option(call: Call, name: str) -> str:
-    """An option's text; empty where it is not set."""
-    return call.options.get(name, "")
-
-
-def on(call: Call, name: str) -> bool:
-    """Whether a switch is on; switches nobody set are."""
-    return option(call, name) != "false"
 
 
 def version(call: Call, model: str) -> str:

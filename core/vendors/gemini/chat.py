@@ -12,7 +12,7 @@ from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
 from core.errors import InvalidRequest
 from core.vendors.gemini import decode, refusal, thinking
 from core.vendors.gemini import usage as usages
-from core.vendors.gemini.address import on, url
+from core.vendors.gemini.address import url
 from core.vendors.gemini.encode import encode
 from core.vendors.gemini.encode_parts import PLACEHOLDER
 from core.vendors.gemini.relay import GeminiRelay
@@ -21,12 +21,15 @@ from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
 from core.vendors.shared import scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.headers import headers
+from core.vendors.shared.options import is_whole_name, on, option
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
 
 _NAMES = {"generationConfig": "generation_config", "systemInstruction": "system_instruction"}
 """Both spellings are taken by the vendor."""
 COUNT = "countTokens"
+SHARE = 0.6
+"""Of the output limit, where the option says nothing."""
 _FOREIGN = b"aXN0aG11cy"
 _CARRIED = re.compile(rb'"aXN0aG11cy[A-Za-z0-9+/_-]*={0,2}"')
 """Another vendor's signature, which a client of this form brings back (front/dialects/gemini_parts.py: carried)."""
@@ -64,7 +67,7 @@ class GeminiChat:
             if "model" in names and look("model") not in (model, f"models/{model}"):
                 changes.sets["model"] = f"models/{model}"
             if suffix:
-                _think(suffix, names, look, changes)
+                _think(call, suffix, names, look, changes)
             return changes
 
         body = splice(body, call, rules, system_prompt=_system_prompt, native=native)
@@ -138,19 +141,32 @@ def _vendors_own(body: bytes) -> bytes:
 
 def _model(call: Call) -> tuple[str, dict[str, Any]]:
     """The model's own name, and the thinkingConfig that the suffix of the name stands for."""
-    if not on(call, "gemini.thinking_adapter_enabled"):
+    if is_whole_name(call) or not on(call, "gemini.thinking_adapter_enabled"):
         return call.sent, {}
     return thinking.unsuffixed(call.sent)
 
 
-def _think(suffix: dict[str, Any], names: list[str], look: Look, changes: Changes) -> None:
+def _think(call: Call, suffix: dict[str, Any], names: list[str], look: Look, changes: Changes) -> None:
     """Puts the thinkingConfig of a suffix into the request's generationConfig; the suffix wins."""
     member = _NAMES["generationConfig"] if _NAMES["generationConfig"] in names else "generationConfig"
     config = look(member)
     config = dict(config) if isinstance(config, dict) else {}
     config.pop("thinking_config", None)
+    most = config.get("maxOutputTokens", config.get("max_output_tokens"))
+    if suffix.get("thinkingBudget") == thinking.DYNAMIC and call.sent.endswith("-thinking") and type(most) is int:
+        # A model left to itself could think all of its answer away.
+        suffix = {**suffix, "thinkingBudget": thinking.share(_model(call)[0], most, _share(call))}
     config["thinkingConfig"] = suffix
     changes.sets[member] = config
+
+
+def _share(call: Call) -> float:
+    """The share of the output limit that -thinking may take."""
+    try:
+        found = float(option(call, "gemini.thinking_adapter_budget_tokens_percentage"))
+    except ValueError:
+        return SHARE
+    return found if 0 < found <= 1 else SHARE
 
 
 def _system_prompt(body: bytes, found: Mapping[str, scan.Member], call: Call) -> dict[str, bytes]:

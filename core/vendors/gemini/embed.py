@@ -17,6 +17,7 @@ from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
 from core.vendors.shared import scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.headers import headers
+from core.vendors.shared.options import passes_through
 from core.vendors.shared.splice import splice
 from core.vendors.shared.values import text
 from core.vendors.table import Row
@@ -88,7 +89,7 @@ class GeminiEmbed:
                 changes.sets["requests"] = _renamed(look("requests"), call.sent)
             return changes
 
-        if native and call.channel.setting.get("pass_through_body_enabled"):
+        if native and passes_through(call):
             batch = any(member.name == "requests" for member in scan.members(body))
         body = splice(body, call, rules, native=native)
         method = "batchEmbedContents" if batch else "embedContent"

@@ -11,10 +11,11 @@ from isthmus.v1 import chat_pb2, tools_pb2
 from core.errors import InvalidRequest
 from core.vendors.gemini import schema as schemas
 from core.vendors.gemini import thinking
-from core.vendors.gemini.address import on, option, table, version
+from core.vendors.gemini.address import version
 from core.vendors.gemini.decode import DIALECT
 from core.vendors.gemini.encode_parts import Contents
 from core.vendors.interface import Call
+from core.vendors.shared.options import on, option, table
 
 CATEGORIES = (
     "HARM_CATEGORY_HARASSMENT",

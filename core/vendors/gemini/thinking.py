@@ -92,6 +92,12 @@ def unsuffixed(model: str) -> tuple[str, dict[str, Any]]:
     return name, config(asked, name, [])
 
 
+def share(model: str, most: int, part: float) -> int:
+    """A part of the output limit as a budget, within what the family takes."""
+    kind = family(model)
+    return min(max(int(most * part), kind.least), kind.most)
+
+
 def config(asked: chat_pb2.Reasoning, model: str, dropped: list[str]) -> dict[str, Any]:
     """thinkingConfig; empty where nothing was asked. What was changed or left out is named in dropped."""
     kind = family(model)

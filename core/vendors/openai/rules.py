@@ -9,6 +9,7 @@ import re
 
 from core.vendors.interface import Call
 from core.vendors.shared.changes import Changes, Look, guards
+from core.vendors.shared.options import is_whole_name
 from core.vendors.table import Row
 
 _FAMILY = re.compile(r"(?:[\w.-]+/)?(?:(o[134])|(gpt-5))(?:$|[-.])")
@@ -29,7 +30,7 @@ def family(row: Row, model: str) -> str:
 def chat_changes(row: Row, call: Call, names: list[str], look: Look) -> Changes:
     """What changes in a chat request whose members are named names."""
     changes = guards(call, names)
-    model = _suffixes(row, call.sent, changes, look)
+    model = _suffixes(row, call, changes, look)
     kind = family(row, model)
     if kind:
         if look("max_tokens") is not None and look("max_completion_tokens") is None:
@@ -73,8 +74,14 @@ def _stream_options(row: Row, call: Call, changes: Changes, look: Look) -> None:
         changes.sets["stream_options"] = options
 
 
-def _suffixes(row: Row, model: str, changes: Changes, look: Look) -> str:
+def _suffixes(row: Row, call: Call, changes: Changes, look: Look) -> str:
     """The model's name without what its suffix says; what it says is set."""
+    model = call.sent
+    if is_whole_name(call):
+        # What the vendor's rule says of requests without a suffix still holds.
+        if row.suffixes in _RULES:
+            _RULES[row.suffixes]("", changes, look)
+        return model
     found = _EFFORT.match(model)
     if found and row.effort_suffix and family(row, found[1]):
         changes.sets["reasoning_effort"] = found[2]

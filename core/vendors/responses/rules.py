@@ -13,6 +13,7 @@ from core.vendors.interface import Call
 from core.vendors.openai.rules import family
 from core.vendors.responses.names import CARRIED
 from core.vendors.shared.changes import Changes, Look, guards
+from core.vendors.shared.options import is_whole_name
 from core.vendors.shared.scan import Member
 from core.vendors.table import Row
 
@@ -29,7 +30,7 @@ def changes_of(row: Row, call: Call, body: bytes, names: list[str], look: Look) 
         changes.sets["store"] = False
     model = call.sent
     found = _EFFORT.match(model)
-    if found and row.effort_suffix:
+    if found and row.effort_suffix and not is_whole_name(call):
         given = look("reasoning")
         changes.sets["reasoning"] = {**(given if isinstance(given, dict) else {}), "effort": found[2]}
         model = found[1]

@@ -73,6 +73,11 @@ def headers(row: Row, call: Call, auth: str = "", more: Iterable[tuple[str, str]
     return tuple(out.values())
 
 
+def checked_header(name: str, value: str) -> bool:
+    """Whether a header may be set at all."""
+    return bool(_NAME.fullmatch(name)) and name.lower() not in _FRAMING and not _BAD_VALUE.search(value)
+
+
 @lru_cache(maxsize=4096)
 def _own(
     auth: str,

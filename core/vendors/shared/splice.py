@@ -11,6 +11,7 @@ from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.shared import override, scan
 from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.options import passes_through
 
 Rules = Callable[[list[str], Look], Changes]
 """Names of the members, and a look at their values -> what changes."""
@@ -28,7 +29,7 @@ def splice(
     Order of keys, white space and every other byte stay; only an override by
     operations parses and writes the whole anew.
     """
-    if native and call.channel.setting.get("pass_through_body_enabled"):
+    if native and passes_through(call):
         return body
     flat = call.channel.param_override
     prompt = system_prompt is not None and call.channel.setting.get("system_prompt")
