@@ -132,7 +132,7 @@ def _in_content(exchange: Exchange, channel: Channel) -> bool:
 
 def _told(exchange: Exchange, channel: Channel, form: Any) -> Any:
     """The form that reads the answer, with what the channel wants done to it."""
-    if exchange.task.operation == common_pb2.OPERATION_CHAT:
+    if exchange.task.operation == common_pb2.OPERATION_CHAT and hasattr(form, "decoder"):  # else it counts tokens
         if channel.setting.get("force_format"):
             form = Forced(form)
         if _in_content(exchange, channel):

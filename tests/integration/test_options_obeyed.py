@@ -131,7 +131,12 @@ def test_force_format(place: House, other: fake.Vendor, key: str) -> None:
     """The answer is made anew: members that OpenAI's form does not have are gone."""
 
     def odd(asked: fake.Asked) -> None:
-        asked.whole(json.dumps({**json.loads(fake.answer("fine")), "x_odd": 1}).encode())
+        if not asked.body.get("stream"):
+            asked.whole(json.dumps({**json.loads(fake.answer("fine")), "x_odd": 1}).encode())
+            return
+        asked.stream()
+        asked.chunk(fake.event("fine", x_odd=1) + fake.END)
+        asked.chunk(b"")
 
     other.behaviours["forced"] = other.behaviours["raw"] = odd
     _, forced = channel(place, other, "forced", setting='{"force_format":true}')
@@ -140,6 +145,10 @@ def test_force_format(place: House, other: fake.Vendor, key: str) -> None:
     answer = place.chat(key, model=forced).json()
     assert answer["choices"][0]["message"]["content"] == "fine"
     assert "x_odd" not in answer
+    assert b"x_odd" in place.chat(key, model=raw, stream=True).body
+    streamed = place.chat(key, model=forced, stream=True)
+    assert b"x_odd" not in streamed.body
+    assert "".join(each["choices"][0]["delta"].get("content") or "" for each in events(streamed)) == "fine"
 
 
 def test_pass_through(place: House, other: fake.Vendor, key: str) -> None:
