@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from core.vendors.gemini.address import on
 from core.vendors.gemini.chat import COUNT, GeminiChat
 from core.vendors.interface import Call, VendorRefusal, VendorRequest
 from core.vendors.shared import scan
+from core.vendors.shared.options import on
 from core.vendors.vertex.address import headers, masked, publisher
 
 UNKNOWN = {
