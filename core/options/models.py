@@ -42,7 +42,7 @@ ROWS = (
         "The share of the output limit that -thinking may take, for models that think with a budget."),
     Row("gemini.function_call_thought_signature_enabled", SWITCH, "true",
         "Sign calls that come without a signature, where the model wants one."),
-    Row("gemini.remove_function_response_id_enabled", SWITCH, "true", "Take the ids out of tool results, for Vertex AI."),
+    Row("gemini.remove_function_response_id_enabled", SWITCH, "true", "Take ids out of tool results, for Vertex AI."),
     Row("qwen.sync_image_models", STRINGS, QWEN_IMAGES, "Models of pictures that answer at once.", used=False),
     Row("grok.violation_deduction_enabled", SWITCH, "true", "Charge for refusals xAI fines.", used=False),
     Row("grok.violation_deduction_amount", number(0, 1000), "0.05", "USD, times the group's ratio.", used=False),
