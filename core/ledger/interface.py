@@ -6,6 +6,8 @@ ids are loaded with accounts and keys. Everything here is per worker process.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,6 +54,11 @@ class Ledger(Protocol):
         Raises InsufficientQuota or KeyQuotaExceeded, Overloaded (journal or
         disk full, database away).
         """
+
+    @contextmanager
+    def alone(self, draws: Draws) -> Iterator[bool]:
+        """Whether no other request holds anything of these purses here, or is just taking it by this same way."""
+        yield False
 
     async def extend(self, hold: Hold, units: int) -> None:
         """Adds units to a hold that a stream outgrew. Raises as reserve()."""

@@ -10,7 +10,8 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from isthmus.v1 import billing_pb2
@@ -46,6 +47,7 @@ class WorkerLedger:
         self._admission, self._settlement, self._safety = Admission(books), Settlement(books), Safety(books)
         self._keeper = Keeper(books, self._safety)
         self._end: asyncio.Task[None] | None = None
+        self._claimed: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         if books.tuning.background:
             for work in (self._keeper.work(), self._keeper.look_for_orphans()):
@@ -62,6 +64,19 @@ class WorkerLedger:
     async def reserve(self, request_id: str, draws: Draws, units: int) -> Hold:
         """See the interface."""
         return await self._admission.reserve(request_id, draws, units)
+
+    @contextmanager
+    def alone(self, draws: Draws) -> Iterator[bool]:
+        """See the interface."""
+        pools, purses = self.books.pools.by_purse, (*draws.all_of, *draws.first_of)
+        alone = not any(each in self._claimed or (each in pools and pools[each].held) for each in purses)
+        if alone:
+            self._claimed.update(purses)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._claimed.difference_update(purses)
 
     async def extend(self, hold: Hold, units: int) -> None:
         """See the interface."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from isthmus.v1 import chat_pb2, common_pb2
 
-from core.errors import KeyExhausted, KeyQuotaExceeded, PriceNotSet
-from core.ledger.interface import Draws, Ledger
+from core.errors import InsufficientQuota, KeyExhausted, KeyQuotaExceeded, PriceNotSet
+from core.ledger.interface import Draws, Hold, Ledger
 from core.pipeline.exchange import Exchange
 from core.pipeline.settle import UNITS_MOST
 from core.pipeline.tariff import tariff_of
@@ -15,6 +15,9 @@ from core.pricing.estimate import reserve_units
 from core.pricing.expression import Tariff
 from core.pricing.grammar import ExpressionError
 from core.state.types import Principal
+
+WHOLE_ANSWER = 4096
+"""Output tokens held for an unstreamed answer whose request names no limit."""
 
 
 def draws_of(principal: Principal) -> Draws:
@@ -38,36 +41,68 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str, zone: str = ""
     Raises PriceNotSet, InsufficientQuota, Overloaded; KeyQuotaExceeded where the key's own purse holds too little,
     KeyExhausted where it holds nothing.
     """
-    envelope = exchange.envelope
-    account = exchange.principal.account
-    most, choices = limits_of(envelope, exchange.task.canonical)
+    most, choices = limits_of(exchange.envelope, exchange.task.canonical)
     exchange.tariff = tariff_of(exchange, group, zone)
-    if exchange.tariff is not None:
-        units = _by_expression(exchange, exchange.tariff, most * choices)
-    else:
-        units = reserve_units(
-            exchange.prompt_tokens,
-            most,
-            choices,
-            envelope.model,
-            exchange.snapshot.prices,
-            account.group,
-            group,
-            exchange.snapshot.options,
-            account.accept_unset_price,
-        )
     draws = draws_of(exchange.principal)
-    hold = ledger.try_reserve(exchange.request_id, draws, units)
-    if hold is None:
-        try:
-            hold = await ledger.reserve(exchange.request_id, draws, units)
-        except KeyQuotaExceeded:
-            purse = await ledger.purse(draws.all_of[0])
-            if purse.available + purse.leased <= 0:
-                raise KeyExhausted() from None
-            raise
+    if not most and _comes_whole(exchange):
+        # It cannot be told to stop when the purse is empty, as a stream can: what many at once may cost is held.
+        units = _units(exchange, group, WHOLE_ANSWER, choices)
+        hold = ledger.try_reserve(exchange.request_id, draws, units)
+        if hold is None:
+            least = _units(exchange, group, 0, choices)
+            hold, units = await _whole(exchange, ledger, draws, units, least)
+    else:
+        units = _units(exchange, group, most, choices)
+        hold = ledger.try_reserve(exchange.request_id, draws, units)
+        if hold is None:
+            hold = await _awaited(exchange, ledger, draws, units)
     exchange.hold = hold
     exchange.reserved = units
+
+
+def _comes_whole(exchange: Exchange) -> bool:
+    """Whether the answer is words that come at once."""
+    return exchange.task.operation == common_pb2.OPERATION_CHAT and not exchange.envelope.stream
+
+
+async def _whole(exchange: Exchange, ledger: Ledger, draws: Draws, units: int, least: int) -> tuple[Hold, int]:
+    """A hold for an answer of unknown length; one that is alone with its purse may begin on less."""
+    try:
+        return await _awaited(exchange, ledger, draws, units), units
+    except InsufficientQuota:
+        with ledger.alone(draws) as alone:
+            if least >= units or not alone:
+                raise
+            return await _awaited(exchange, ledger, draws, least), least
+
+
+async def _awaited(exchange: Exchange, ledger: Ledger, draws: Draws, units: int) -> Hold:
+    """A hold that must be leased or waited for."""
+    try:
+        return await ledger.reserve(exchange.request_id, draws, units)
+    except KeyQuotaExceeded:
+        purse = await ledger.purse(draws.all_of[0])
+        if purse.available + purse.leased <= 0:
+            raise KeyExhausted() from None
+        raise
+
+
+def _units(exchange: Exchange, group: str, most: int, choices: int) -> int:
+    """Units to hold for so many output tokens a choice (0: the options' figure)."""
+    account = exchange.principal.account
+    if exchange.tariff is not None:
+        return _by_expression(exchange, exchange.tariff, most * choices)
+    return reserve_units(
+        exchange.prompt_tokens,
+        most,
+        choices,
+        exchange.envelope.model,
+        exchange.snapshot.prices,
+        account.group,
+        group,
+        exchange.snapshot.options,
+        account.accept_unset_price,
+    )
 
 
 def _by_expression(exchange: Exchange, tariff: Tariff, output: int) -> int:

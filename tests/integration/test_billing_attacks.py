@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,3 +177,28 @@ async def test_json_of_a_part_cannot_leave_it(world: World, stub: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.Generate(chat_pb2.GenerateRequest(**asked), metadata=metadata)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def long(asked: Asked) -> None:
+    """A vendor whose answers are much longer than anybody said."""
+    time.sleep(1)
+    asked.whole(fake.answer("word", {"prompt_tokens": 10, "completion_tokens": 30_000, "total_tokens": 30_010}))
+
+
+def test_many_whole_answers_at_once_do_not_share_one_small_purse(world: World) -> None:
+    """Without max_tokens nobody knows how long an answer is: one may outgrow its purse, not many at once."""
+    world.vendor.behaviours["long"] = long
+    world.made.add_channel(type=8, key="long", base_url=world.vendor.url, models="gpt-4o-2024-08-06")
+    granted, callers = 50_000, 12
+    number, key = world.made.add_key(remain_quota=granted)
+
+    def ask(_: int) -> int:
+        body = {"model": "gpt-4o-2024-08-06", "messages": [{"role": "user", "content": "x"}]}
+        return http("POST", world.made.base + "/v1/chat/completions", body, {"Authorization": f"Bearer {key}"}).status
+
+    with ThreadPoolExecutor(callers) as pool:
+        told = Counter(pool.map(ask, range(callers)))
+    assert 1 <= told[200] <= 3, told
+    assert told[200] + told[403] + told[401] == callers, told
+    world.made.money()
+    assert world.made.token(number)["used_quota"] <= granted
