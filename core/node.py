@@ -95,6 +95,7 @@ class Node:
             await self.port.stop(grace)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("upstream", self.upstream.aclose),
+            ("mail", self.services.mailer.close),
             ("ledger", self.ledger.close),
             ("state", self.state.close),
             ("database", self.database.close),

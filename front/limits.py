@@ -23,7 +23,7 @@ BUCKETS = 8192
 REGION = WAYS * BUCKETS * _SLOT.size
 KEY_BYTES = 16
 """A random key of the hash, so that nobody can choose who shares a bucket."""
-RULES = ("api", "web", "critical", "search")
+RULES = ("api", "web", "critical", "search", "email")
 SIZE = KEY_BYTES + len(RULES) * REGION
 INDEX_MASK = 0xFFFFFFFF
 
@@ -58,6 +58,7 @@ def rules(settings: FrontSettings) -> dict[str, Rule]:
             settings.critical_limit if settings.critical_limit_enabled else 0, settings.critical_limit_seconds
         ),
         "search": Rule(settings.search_limit if settings.search_limit_enabled else 0, settings.search_limit_seconds),
+        "email": Rule(settings.mail_limit, settings.mail_limit_seconds),
     }
 
 

@@ -98,6 +98,10 @@ class FrontSettings:
     search_limit_seconds: float = setting(
         60.0, "Length of that window.", env="SEARCH_RATE_LIMIT_DURATION", group="Limits"
     )
+    mail_limit: int = setting(
+        2, "Mails an address may ask for in a window; 0: no limit.", env="ISTHMUS_MAIL_LIMIT", group="Limits"
+    )
+    mail_limit_seconds: float = setting(30.0, "Length of that window.", env="ISTHMUS_MAIL_SECONDS", group="Limits")
     front_secret: str = setting(
         "", "Shown to a core elsewhere.", env="ISTHMUS_FRONT_SECRET", secret=True, group="Secrets"
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from isthmus.v1 import access_pb2
 
-from core.errors import Conflict, RoleTooLow
+from core.errors import Conflict, InvalidRequest, RoleTooLow
 from core.link.call import CallInfo
-from core.manage import fields, keys, sessions, settings
+from core.manage import fields, keys, mailing, sessions, settings
 from core.manage.accounts import (
     DISPLAY_MOST,
     check_name,
@@ -55,12 +55,18 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
     options = services.state.snapshot.options
     if options.raw["RegisterEnabled"] != "true" or options.raw["PasswordRegisterEnabled"] != "true":
         raise RoleTooLow("Registration is closed.")
-    if options.raw["EmailVerificationEnabled"] == "true":
-        raise RoleTooLow("Registration asks for a code by mail, and this version sends no mail yet.")
     if not await services.store.accounts.is_set_up():
         raise RoleTooLow("The first administrator comes first.")
     name, password = check_name(request.username), check_password(request.password)
+    if "@" in name:
+        raise InvalidRequest("A name holds no @: it could be somebody else's mail address.", param="username")
     code = fields.text(request.invitation_code, "aff_code", 32)
+    address = ""
+    if options.raw["EmailVerificationEnabled"] == "true":
+        if await services.store.accounts.find_by_name(name) is not None:
+            # Looked at first: the code is good once.
+            raise Conflict("The name is taken.", param="username")
+        address = await mailing.prove(services, request.email, request.verification_code)
     inviter = await services.store.accounts.by_invitation(code) if code else None
     user = await services.store.accounts.create(
         name,
@@ -68,6 +74,7 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
         ROLE_USER,
         options.quota_for_new_user,
         inviter_id=inviter.id if inviter is not None else 0,
+        email=address,
     )
     if services.settings.generate_default_token:
         columns: dict[str, Any] = {"name": f"{name}'s key"[: keys.NAME_MOST], "unlimited_quota": True}

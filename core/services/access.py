@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import access_pb2, access_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, own, second_factor, sign_in
+from core.manage import accounts, mailing, own, second_factor, sign_in
 from core.options.table import PUBLIC
 from core.services.context import Services
 from core.state.types import ROLE_USER
@@ -17,7 +17,7 @@ from core.version import VERSION
 
 
 class AccessServicer(access_pb2_grpc.AccessServiceServicer):
-    """Thin: the work is in core/manage: own, sign_in, second_factor."""
+    """Thin: the work is in core/manage: own, sign_in, second_factor, mailing."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -152,3 +152,26 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         principal = await self._services.account(info)
         codes = await second_factor.renew_codes(self._services, principal, request.code)
         return access_pb2.RenewBackupCodesResponse(backup_codes=codes)
+
+    @guarded_unary
+    async def SendVerification(self, request: access_pb2.SendVerificationRequest, info: CallInfo, context: Any) -> Any:
+        """A code by mail."""
+        await mailing.send_code(self._services, request)
+        return access_pb2.SendVerificationResponse()
+
+    @guarded_unary
+    async def BindEmail(self, request: access_pb2.BindEmailRequest, info: CallInfo, context: Any) -> Any:
+        """The caller's address."""
+        principal = await self._services.account(info)
+        return access_pb2.BindEmailResponse(email=await mailing.bind(self._services, principal, request))
+
+    @guarded_unary
+    async def SendReset(self, request: access_pb2.SendResetRequest, info: CallInfo, context: Any) -> Any:
+        """A link by mail."""
+        await mailing.send_reset(self._services, request)
+        return access_pb2.SendResetResponse()
+
+    @guarded_unary
+    async def ResetPassword(self, request: access_pb2.ResetPasswordRequest, info: CallInfo, context: Any) -> Any:
+        """A new password."""
+        return access_pb2.ResetPasswordResponse(password=await mailing.reset(self._services, request))

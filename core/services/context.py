@@ -10,6 +10,7 @@ from isthmus.v1 import admin_pb2
 
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
+from core.mail.mailer import Mailer
 from core.manage.throttle import Throttle
 from core.pipeline.authenticate import (
     authenticate_account,
@@ -39,6 +40,7 @@ class Services:
     inquirer: Inquirer
     started: int
     throttle: Throttle = field(default_factory=Throttle)
+    mailer: Mailer = field(default_factory=Mailer)
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:
         """A signed-in account of at least this role. Raises SessionInvalid, RoleTooLow."""

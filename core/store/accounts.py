@@ -85,10 +85,17 @@ class Accounts:
         def run() -> User | None:
             found = User.select().where(User.deleted_at == 0, User.username == name).first()
             if found is None and "@" in name:
-                found = User.select().where(User.deleted_at == 0, User.email == name).first()
+                found = User.select().where(User.deleted_at == 0, User.email.in_([name, name.lower()])).first()
             return found
 
         return await self._database.read(run)
+
+    async def find_by_mail(self, address: str) -> User | None:
+        """By mail address, in lower case or as it was told; deleted accounts too keep theirs from others."""
+        known = {address, address.lower()}
+        return await self._database.read(
+            lambda: User.select().where(User.email.in_(list(known))).order_by(User.deleted_at, User.id).first()
+        )
 
     async def find_by_access_token(self, token: str) -> User | None:
         """By the account's access token."""

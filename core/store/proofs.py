@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.store.database import Database
@@ -12,6 +13,12 @@ from core.store.secrets import Vault
 
 LOGIN = "login"
 """A sign-in whose password was right, and that waits for its second factor. The subject is the secret itself."""
+ADDRESS = "address"
+"""A code that proves a mail address."""
+RESET = "reset"
+"""A link that resets a password."""
+COUNT = "count"
+"""No proof but a count of tries, shared by all workers: allow()."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +100,45 @@ class Proofs:
             return Shown(int(row.account_id), str(row.detail))
 
         return await self._database.write(run)
+
+    async def allow(self, most: Mapping[str, int], seconds: int) -> bool:
+        """Counts one try of each name; False, and none counted, where one had its most within the seconds.
+
+        The time begins with the first try of a name.
+        """
+        digests, now = {self._subject(COUNT, name): limit for name, limit in sorted(most.items())}, int(time.time())
+
+        def run() -> bool:
+            Proof.delete().where(Proof.expires_at <= now).execute()
+            rows = [
+                {"purpose": COUNT, "subject_hash": digest, "attempts": limit, "created_at": now,
+                 "expires_at": now + seconds}
+                for digest, limit in digests.items()
+            ]  # fmt: skip
+            Proof.insert_many(rows).on_conflict_ignore().execute()
+            mine = (Proof.purpose == COUNT) & Proof.subject_hash.in_(list(digests))
+            taken = Proof.update(attempts=Proof.attempts - 1).where(mine, Proof.attempts > 0)
+            if taken.execute() == len(digests):
+                return True
+            raise _Refused
+
+        try:
+            return await self._database.write(run)
+        except _Refused:
+            return False
+
+    async def give_back(self, name: str) -> None:
+        """Takes back one count of a name."""
+        digest = self._subject(COUNT, name)
+        mine = (Proof.purpose == COUNT) & (Proof.subject_hash == digest)
+        await self._database.write(lambda: Proof.update(attempts=Proof.attempts + 1).where(mine).execute())
+
+    async def forget(self, name: str) -> None:
+        """Forgets what was counted of a name."""
+        digest = self._subject(COUNT, name)
+        mine = (Proof.purpose == COUNT) & (Proof.subject_hash == digest)
+        await self._database.write(lambda: Proof.delete().where(mine).execute())
+
+
+class _Refused(Exception):
+    """Rolls counts back."""

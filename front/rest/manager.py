@@ -116,7 +116,7 @@ Work = Callable[..., Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A row of the table. limit: "", "critical" (by address) or "search" (by account)."""
+    """A row of the table. limit: "", "critical" and "email" (by address) or "search" (by account)."""
 
     method: str
     path: str
@@ -245,6 +245,8 @@ class Manager:
             return refused
         if route.limit == "critical" and (refused := self._limited(request, "critical", address)):
             return refused
+        if route.limit == "email" and self._limited(request, "email", address):
+            raise FrontError(429, "Too many mails were asked for; try again later.", reason="RATE_LIMITED")
         asked = await self._called(request, route)
         if route.limit == "search" and (refused := self._limited(request, "search", str(asked.account_id))):
             return refused

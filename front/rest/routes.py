@@ -6,13 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from front.limits import Limits
-from front.rest import catalog, channels, logs, options, own, redemptions, second_factor, session, tokens, usage, users
+from front.rest import (
+    catalog,
+    channels,
+    logs,
+    mail,
+    options,
+    own,
+    redemptions,
+    second_factor,
+    session,
+    tokens,
+    usage,
+    users,
+)
 from front.rest.manager import Manager, Route
 from front.settings import FrontSettings
 
 ROUTES: tuple[Route, ...] = (
     *session.ROUTES,
     *own.ROUTES,
+    *mail.ROUTES,
     *second_factor.ROUTES,
     *users.ROUTES,
     *tokens.ROUTES,

@@ -109,7 +109,11 @@ async def register(c: Call) -> Any:
     """A new account, where registration is open."""
     body = await c.body()
     asked = access_pb2.RegisterRequest(
-        username=body.text("username"), password=body.text("password"), invitation_code=body.text("aff_code")
+        username=body.text("username"),
+        password=body.text("password"),
+        invitation_code=body.text("aff_code"),
+        email=body.text("email"),
+        verification_code=body.text("verification_code"),
     )
     await c.m.access.Register(asked, metadata=c.who)
 

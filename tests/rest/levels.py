@@ -15,6 +15,10 @@ GET    /api/privacy-policy                   public
 GET    /api/pricing                          public
 GET    /api/ratio_config                     public
 GET    /api/models                           user
+GET    /api/verification                     public
+GET    /api/reset_password                   public
+POST   /api/user/reset                       public
+POST   /api/oauth/email/bind                 user
 POST   /api/verify                           user
 POST   /api/user/register                    public
 POST   /api/user/login                       public

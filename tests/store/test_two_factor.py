@@ -139,3 +139,18 @@ async def test_proofs_have_few_tries_and_end(store: Store) -> None:
     await proofs.put("x", "other", 60, 3)
     assert len(await rows(store, "SELECT id FROM proofs WHERE attempts = 3")) == 1
     assert (await rows(store, f"SELECT COUNT(*) FROM proofs WHERE expires_at <= {int(time.time())}"))[0][0] == 0
+
+
+async def test_counts(store: Store) -> None:
+    """Of those who come at once, as many as are allowed; a refused try is counted for nobody."""
+    proofs = store.proofs
+    found = await asyncio.gather(*(proofs.allow({"a": 3}, 60) for _ in range(6)))
+    assert sorted(found) == [False] * 3 + [True] * 3
+    assert not await proofs.allow({"a": 3, "b": 1}, 60)
+    assert await proofs.allow({"b": 1}, 60), "the refused try did not count"
+    await proofs.give_back("a")
+    assert [await proofs.allow({"a": 3}, 60) for _ in range(2)] == [True, False]
+    await proofs.forget("a")
+    assert await proofs.allow({"a": 3}, 60)
+    assert await proofs.allow({"c": 1}, 0)
+    assert await proofs.allow({"c": 1}, 0), "the time is over"

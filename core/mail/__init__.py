@@ -1,0 +1,1 @@
+"""Mail: composed here, sent by the operator's SMTP server, never in a request."""
