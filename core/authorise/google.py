@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import orjson
 
 from core.authorise.interface import Outside
-from core.authorise.tokens import Token, until
-from core.errors import ChannelError, VendorBroken, VendorError, VendorTimeout, VendorUnreachable
-from core.upstream.interface import ConnectFailed, TimedOut, UpstreamFailure, UpstreamRequest
+from core.authorise.tokens import Token, failed, until
+from core.errors import ChannelError, VendorBroken, VendorError
+from core.upstream.interface import UpstreamFailure, UpstreamRequest
 from core.vendors.interface import Call, VendorRequest
 from core.vendors.shared.refusal import mask
 from core.vendors.vertex.keys import ServiceAccount, account_of
@@ -72,17 +72,8 @@ async def exchange(account: ServiceAccount, outside: Outside) -> Token:
         finally:
             await answer.aclose()
     except UpstreamFailure as failure:
-        raise _failed(failure) from failure
+        raise failed(failure) from failure
     return _token(answer.status, told, now)
-
-
-def _failed(failure: UpstreamFailure) -> VendorError:
-    """An exchange that failed on the way says nothing about the key."""
-    if isinstance(failure, ConnectFailed):
-        return VendorUnreachable("The vendor's token endpoint could not be reached.")
-    if isinstance(failure, TimedOut):
-        return VendorTimeout("The vendor's token endpoint did not answer in time.")
-    return VendorBroken("The vendor's token endpoint broke off.")
 
 
 def _token(status: int, body: bytes, now: float) -> Token:

@@ -8,6 +8,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from core.errors import VendorBroken, VendorError, VendorTimeout, VendorUnreachable
+from core.upstream.interface import ConnectFailed, TimedOut, UpstreamFailure
+
 MOST = 4096
 """Tokens that are kept; the one that was longest not asked for leaves first."""
 EARLY_SECONDS = 300
@@ -59,6 +62,15 @@ class Tokens:
 def until(now: float, seconds: float) -> float:
     """When to stop using a token that lives so many seconds from now; short-lived ones for half their life."""
     return now + max(seconds - EARLY_SECONDS, seconds / 2)
+
+
+def failed(failure: UpstreamFailure) -> VendorError:
+    """The error of an exchange that failed on the way, which says nothing about the key."""
+    if isinstance(failure, ConnectFailed):
+        return VendorUnreachable("The vendor's token endpoint could not be reached.")
+    if isinstance(failure, TimedOut):
+        return VendorTimeout("The vendor's token endpoint did not answer in time.")
+    return VendorBroken("The vendor's token endpoint broke off.")
 
 
 def _seen(task: asyncio.Task[Token]) -> None:

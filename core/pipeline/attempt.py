@@ -174,7 +174,7 @@ async def open_attempt(
     timeouts, proxy = _timeouts(settings), str(channel.setting.get("proxy") or "")
     if row.authorise:
         wire = await AUTHORISERS[row.authorise](wire, call, Outside(upstream, tokens, timeouts, proxy))
-    request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy)
+    request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy, wire.last)
     sent_at = time.monotonic()
     try:
         answer = await upstream.send(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +22,9 @@ class UpstreamRequest:
     """One HTTP request; not to be changed (freezing it would cost more than all else of it).
 
     Header names are as they go out; Host and Content-Length are the client's business.
-    proxy is "" or an http://, https://, socks5:// address.
+    proxy is "" or an http://, https://, socks5:// address. A ws:// or wss:// address
+    is a websocket: body is the first message, the answer's messages come as
+    server-sent events, and last() tells which of them ends it.
     """
 
     method: str
@@ -31,6 +33,7 @@ class UpstreamRequest:
     body: bytes = b""
     timeouts: Timeouts = Timeouts()
     proxy: str = ""
+    last: Callable[[bytes], bool] | None = None
 
 
 class UpstreamFailure(Exception):

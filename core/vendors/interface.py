@@ -10,7 +10,7 @@ is the wire form's name, splice() is used, else encode().
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -67,6 +67,8 @@ class VendorRequest:
     body: bytes = field(repr=False)
     dropped: tuple[str, ...] = ()
     """What the wire form could not hold, by canonical field name."""
+    last: Callable[[bytes], bool] | None = None
+    """By websocket (the body is the first message): whether a message is the answer's last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from core.vendors.ali.rerank import AliRerank
 from core.vendors.anthropic.messages import AnthropicMessages
+from core.vendors.baidu.chat import BaiduChat
+from core.vendors.baidu.embeddings import BaiduEmbeddings
 from core.vendors.bedrock.claude import BedrockClaude
 from core.vendors.bedrock.converse import BedrockConverse
 from core.vendors.cohere.chat import CohereChat
@@ -22,23 +24,40 @@ from core.vendors.openai.embeddings import OpenAIEmbeddings
 from core.vendors.openai.moderations import OpenAIModerations
 from core.vendors.responses.form import OpenAIResponses
 from core.vendors.table import MESSAGE_PLANS, ROWS, Row
+from core.vendors.tencent.chat import TencentChat
 from core.vendors.vertex.claude import VertexClaude
 from core.vendors.vertex.embed import VertexEmbed, VertexPredict
 from core.vendors.vertex.gemini import VertexGemini
 from core.vendors.vertex.open import VertexOpen
+from core.vendors.xunfei.chat import XunfeiChat
+from core.vendors.zhipu.chat import ZhipuChat
 
 SANDBOX = 1000
 """The vendor that is part of this house, for tests and trials."""
 
 
+_CHAT: Mapping[str, Callable[[Row], ChatForm]] = {
+    "openai.chat": OpenAIChat,
+    "mistral.chat": OpenAIChat,
+    "baidu.chat": BaiduChat,
+    "tencent.chat": TencentChat,
+    "xunfei.chat": XunfeiChat,
+    "zhipu.chat": ZhipuChat,
+}
+"""Chat forms by their names in the table."""
+_EMBEDDING: Mapping[str, Callable[[Row], EmbeddingForm]] = {
+    "openai.embeddings": OpenAIEmbeddings,
+    "baidu.embeddings": BaiduEmbeddings,
+}
+"""Embedding forms by their names in the table."""
 _RERANK: Mapping[str, Callable[[Row], RerankForm]] = {"jina.rerank": JinaRerank, "ali.rerank": AliRerank}
 """Rerank forms by their names in the table."""
 
 
 def _vendor(row: Row) -> Vendor:
     """The row with its code."""
-    chat: tuple[ChatForm, ...] = (OpenAIChat(row),) if row.chat else ()
-    embedding: tuple[EmbeddingForm, ...] = (OpenAIEmbeddings(row),) if row.embedding else ()
+    chat: tuple[ChatForm, ...] = (_CHAT[row.chat_form](row),) if row.chat else ()
+    embedding: tuple[EmbeddingForm, ...] = (_EMBEDDING[row.embedding_form](row),) if row.embedding else ()
     if row.responses:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}

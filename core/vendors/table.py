@@ -57,7 +57,7 @@ class Row:
     messages_plans: bool = False
     """That form is spoken at the addresses of the vendor's plans only (MESSAGE_PLANS)."""
     chat_form: str = "openai.chat"
-    """Another name means: never relayed bytewise, because the vendor refuses some of the form."""
+    """Another name means: never relayed bytewise, because the vendor refuses some of it or has words of its own."""
     auth: str = "bearer"
     """bearer, api-key (Azure), bearer-optional (local servers), baidu (token|appid), none (row.authorise)."""
     stream_usage: bool = True
@@ -98,6 +98,8 @@ class Row:
     """On streams only."""
     renames: tuple[tuple[str, str], ...] = ()
     """Members of embedding and rerank requests that the vendor calls otherwise."""
+    embedding_form: str = "openai.embeddings"
+    """Or a form of the vendor's own."""
     rerank_form: str = "jina.rerank"
     """Or a form of the vendor's own."""
     cloud: str = ""
@@ -105,7 +107,7 @@ class Row:
     split: tuple[tuple[str, str], ...] = ()
     """Where each model is served in one form: pieces of names (patterns) and the form; the first that is found."""
     authorise: str = ""
-    """What puts credentials on a request that is ready (core/authorise): aws, google."""
+    """What puts credentials on a request that is ready (core/authorise): aws, baidu, google, tencent, xunfei, zhipu."""
     bots: str = ""
     """A path for models named bot* (VolcEngine)."""
     unavailable: str = ""
@@ -254,8 +256,11 @@ ROWS: tuple[Row, ...] = (
         14, "Anthropic", "anthropic", "https://api.anthropic.com", chat="", messages=V1_MESSAGES,
         messages_auth="x-api-key",
     ),
-    _no_adaptor(15, "Baidu", "baidu", "https://aip.baidubce.com", "Wenxin's first form"),
-    _no_adaptor(16, "Zhipu", "zhipu", "https://open.bigmodel.cn", "Zhipu's v3 form"),
+    Row(
+        15, "Baidu", "baidu", "https://aip.baidubce.com", chat_form="baidu.chat", embedding=V1_EMBED,
+        embedding_form="baidu.embeddings", auth="none", authorise="baidu",
+    ),
+    Row(16, "Zhipu", "zhipu", "https://open.bigmodel.cn", chat_form="zhipu.chat", auth="none", authorise="zhipu"),
     Row(
         17, "Ali", "ali", "https://dashscope.aliyuncs.com", chat="/compatible-mode/v1/chat/completions",
         embedding="/compatible-mode/v1/embeddings", responses="/api/v2/apps/protocols/compatible-mode/v1/responses",
@@ -266,7 +271,7 @@ ROWS: tuple[Row, ...] = (
         messages_models=("qwen", "deepseek-v4", "kimi", "glm", "minimax-m"),
         headers=(("X-DashScope-Plugin", "{other}"),), stream_headers=(("X-DashScope-SSE", "enable"),),
     ),
-    _no_adaptor(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", "Spark's websocket form"),
+    Row(18, "Xunfei", "xunfei", "wss://spark-api.xf-yun.com", chat_form="xunfei.chat", auth="none", authorise="xunfei"),
     Row(19, "360", "360", "https://api.360.cn", embedding=V1_EMBED, stream_usage=False),
     Row(
         20, "OpenRouter", "openrouter", "https://openrouter.ai/api", embedding=V1_EMBED, responses=V1_RESPONSES,
@@ -276,7 +281,10 @@ ROWS: tuple[Row, ...] = (
     ),
     _gone(21, "AIProxyLibrary", "custom", "https://api.aiproxy.io", "AIProxyLibrary is no longer served."),
     Row(22, "FastGPT", "custom", "https://fastgpt.run/api/openapi", stream_usage=False),
-    _no_adaptor(23, "Tencent", "tencent", "https://hunyuan.tencentcloudapi.com", "Tencent Cloud's form"),
+    Row(
+        23, "Tencent", "tencent", "https://hunyuan.tencentcloudapi.com", chat_form="tencent.chat", auth="none",
+        authorise="tencent", thinking="flag", reasoning_field="reasoning_content",
+    ),
     Row(24, "Gemini", "google", "https://generativelanguage.googleapis.com", chat="", gemini=True),
     Row(
         25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.vendors.openai.translated import TranslatedChat
 from tests.golden.cases import Case, all_cases, events, forms, relayed
 
 CASES = all_cases()
 STREAMS = [case for case in CASES if case.given["what"] == "stream" and case.speaks()]
+RELAYED = [case for case in STREAMS if not isinstance(case.form()[1], TranslatedChat)]
+"""Vendors with words of their own are never relayed: no client speaks them."""
 ENDS = ("canonical.json", "out.json", "out.sse", "relay.sse")
 
 
@@ -52,22 +55,24 @@ def test_any_split_of_a_stream_gives_the_same(case: Case) -> None:
     body = case.body()
     _, form = case.form()
     call = case.call(stream=True)
-    whole, passed = events(form, call, [body]), relayed(form, call, [body])
+    whole = events(form, call, [body])
+    relays = not isinstance(form, TranslatedChat)
+    passed = relayed(form, call, [body]) if relays else None
     # What a relay had passed on when it broke depends on the reads; what it passes on in all does not.
     assert events(form, call, [body[at : at + 1] for at in range(len(body))]) == whole
-    assert relayed(form, call, [body[at : at + 1] for at in range(len(body))]) == passed
+    assert not relays or relayed(form, call, [body[at : at + 1] for at in range(len(body))]) == passed
 
     @settings(max_examples=25)
     @given(st.lists(st.integers(0, len(body)), max_size=8))
     def check(places: list[int]) -> None:
         pieces = cut(body, places)
         assert events(form, call, pieces) == whole
-        assert relayed(form, call, pieces) == passed
+        assert not relays or relayed(form, call, pieces) == passed
 
     check()
 
 
-@pytest.mark.parametrize("case", STREAMS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", RELAYED, ids=lambda case: case.name)
 def test_decoder_and_relay_read_the_same_usage(case: Case) -> None:
     _, form = case.form()
     call = case.call(stream=True)

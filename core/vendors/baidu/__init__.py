@@ -1,0 +1,1 @@
+"""Baidu's first form (Wenxin Workshop), before Qianfan took OpenAI's words."""

@@ -1,0 +1,1 @@
+"""Zhipu's third form (chatglm_*), before it took OpenAI's words."""
