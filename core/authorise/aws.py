@@ -37,7 +37,7 @@ _ready = False
 
 
 async def _imported() -> None:
-    """Loads the libraries (0.3 s) off the event loop, once; the decoder of event streams needs them, too."""
+    """Loads the libraries (0.3 to 0.4 s) off the event loop, once; the decoder of event streams needs them, too."""
     global _ready
     if not _ready:
         await asyncio.to_thread(lambda: [importlib.import_module(name) for name in _LIBRARIES])

@@ -58,6 +58,12 @@ class Tokens:
             self._known.popitem(last=False)
         return token
 
+    def forget(self, credentials: str) -> None:
+        """A token that its vendor refuses (as it stood in a header) is not used again: its key's next request asks."""
+        for name, token in list(self._known.items()):
+            if credentials.endswith(f" {token.value}"):
+                del self._known[name]
+
 
 def until(now: float, seconds: float) -> float:
     """When to stop using a token that lives so many seconds from now; short-lived ones for half their life."""

@@ -188,6 +188,8 @@ async def open_attempt(
     if 200 <= answer.status < 300:
         attempt.http_status = answer.status
         return Opened(answer, _told(exchange, channel, form), call, native)
+    if answer.status == 401 and row.authorise:
+        tokens.forget(next((value for name, value in wire.headers if name == "Authorization"), ""))
     raise await _refused(answer, form, call)
 
 

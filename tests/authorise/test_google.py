@@ -170,6 +170,20 @@ def test_what_stands_in_the_request_is_left_alone() -> None:
         assert asyncio.run(authorise_google(wire, call("{"), outside)) is wire
 
 
+def test_a_refused_token_is_forgotten_and_no_other(houses: Clouds) -> None:
+    google = houses.google
+
+    async def run(outside: Outside, clock: Clock) -> None:
+        keys = [google.account(houses.url), google.account(houses.url, client_id="2")]
+        first, second = [bearer(await authorise_google(WIRE, call(key), outside)) for key in keys]
+        outside.tokens.forget("")
+        outside.tokens.forget(first)
+        assert bearer(await authorise_google(WIRE, call(keys[0]), outside)) != first
+        assert bearer(await authorise_google(WIRE, call(keys[1]), outside)) == second
+
+    with_outside(run)
+
+
 def test_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.authorise.tokens.MOST", 3)
 

@@ -141,6 +141,15 @@ def test_many_requests_share_few_tokens(gateway: House, houses: Clouds, key: str
     assert houses.google.exchanges <= gateway.workers
 
 
+def test_a_token_that_was_revoked_is_not_used_again(gateway: House, houses: Clouds, key: str) -> None:
+    assert gateway.chat(key, model=VERTEX[0]).status == 200
+    houses.google.tokens.clear()
+    # Each worker holds a token of its own, and learns by one refusal that it is worth nothing.
+    statuses = [gateway.chat(key, model=VERTEX[0]).status for _ in range(20)]
+    assert statuses.count(401) <= gateway.workers
+    assert statuses[-1] == 200
+
+
 def test_a_refused_service_account_is_the_channels_fault(gateway: House, houses: Clouds, key: str) -> None:
     account = houses.google.account(houses.url, client_id="another")
     mapped = json.dumps({"nova-bad": VERTEX[0]})

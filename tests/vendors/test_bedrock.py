@@ -6,16 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from isthmus.v1 import chat_pb2, common_pb2
 
-from core.errors import ChannelError
+from core.errors import ChannelError, InvalidRequest
+from core.state.types import Channel
 from core.vendors.bedrock.frames import Frames
 from core.vendors.bedrock.keys import _parsed as parsed
 from core.vendors.bedrock.models import model_id
-from core.vendors.interface import BadAnswer
+from core.vendors.interface import BadAnswer, Call
 from core.vendors.registry import ALL
+from tests.golden import texts
 from tests.golden.cases import ROOT
 from tests.servers.shapes import faults
 from tests.vendors import frames
@@ -142,3 +146,31 @@ def test_a_stream_cut_inside_a_message_is_no_whole_one() -> None:
         assert reader.feed(MESSAGES[0][:cut]) == []
         with pytest.raises(BadAnswer):
             reader.end()
+
+
+CANONICAL = sorted(path for path in ROOT.glob("*/request-*.canonical.json") if "chat" in json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("model", ["nova-lite-v1:0", "nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "deepseek.r1-v1:0"])
+def test_whatever_clients_ask_goes_out_as_aws_describes_it(model: str) -> None:
+    """Every request of every dialect's golden files: refused in words, or a body that AWS would take."""
+    form = next(one for one in ALL[33].chat if one.name == "bedrock.converse")
+    refused, wrong = [], {}
+    for path in CANONICAL:
+        told = json.loads(path.read_text())
+        request = texts.read(told["chat"], chat_pb2.ChatRequest())
+        given = json.loads(path.with_name(path.name.replace(".canonical.", ".in.")).read_text())
+        body = orjson.dumps(given["body"]) if "body" in given else given.get("text", "").encode()
+        native = common_pb2.Native(form="some.dialect", body=body)
+        channel = Channel(1, 33, "c", (), ALL[33].base_url, frozenset(), frozenset(), 0, 0)
+        call = Call(channel, "AK|SK|us-east-1", model, model, False, native=native)
+        try:
+            made = form.encode(request, call)
+        except InvalidRequest as error:
+            refused.append(error)
+            continue
+        if found := faults(orjson.loads(made.body), "Converse"):
+            wrong[path.name] = found
+    assert wrong == {}
+    assert len(refused) < len(CANONICAL) / 5, [error.message for error in refused]
+    assert len(CANONICAL) > 100
