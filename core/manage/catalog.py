@@ -209,6 +209,8 @@ def prices(services: Services, principal: Principal | None) -> catalog_pb2.ListP
 def _price(tables: PriceTables, name: str) -> catalog_pb2.ModelPrice:
     """What one model costs; a model without price has no figures but the completion ratio."""
     told = catalog_pb2.ModelPrice(model=name)
+    if (expression := tables.expressions.get(name)) is not None:
+        told.expression = expression.source
     rates = tables.rates(name, "", "")
     if rates is None:
         return told

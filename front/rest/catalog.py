@@ -66,6 +66,8 @@ def price(row: catalog_pb2.ModelPrice) -> dict[str, Any]:
         "enable_groups": list(row.groups),
         "supported_endpoint_types": list(row.endpoints),
     }
+    if row.expression:
+        told |= {"billing_mode": "tiered_expr", "billing_expr": row.expression}
     for name in OPTIONAL:
         if getattr(row, name):
             told[name] = float(getattr(row, name))

@@ -34,6 +34,8 @@ def test_a_price_expression(place: House, key: str) -> None:
     """Billed to the unit by the expression, which the receipt shows with its numbers; then by the tables again."""
     place.option("billing_setting.billing_expr", json.dumps({"gpt-4o": EXPRESSION}))
     place.option("billing_setting.billing_mode", '{"gpt-4o": "tiered_expr"}')
+    (row,) = (row for row in place.manage("GET", "/api/pricing") if row["model_name"] == "gpt-4o")
+    assert (row["billing_mode"], row["billing_expr"]) == ("tiered_expr", EXPRESSION.removeprefix("v1: "))
     reply = place.chat(key)
     assert reply.status == 200, reply.body
     told = reply.json()["usage"]

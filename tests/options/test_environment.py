@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,11 @@ def test_the_command_tells_all_of_it() -> None:
     assert "data = /nowhere   (from flag" in ended.stdout
     assert "hush-hush" not in ended.stdout + ended.stderr
     assert "ISTHMUS_TYPO is no setting" in ended.stderr
+
+
+def test_a_slave_never_migrates(tmp_path: Path) -> None:
+    """NODE_TYPE=slave: the database is another node's business; without tables this one cannot start."""
+    ended = run("serve", "--data", str(tmp_path), "--port", "0", "--grpc-port", "0", NODE_TYPE="slave")
+    assert ended.returncode != 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "isthmus.db")) as database:
+        assert database.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone() == (0,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,23 @@ async def test_a_revoked_key_stops_within_a_second_everywhere(store: Store, sett
             while (found := await state.find_key(SECRET)) is None or found[1].status != 2:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.01)
+    finally:
+        for state in states:
+            await state.close()
+
+
+async def test_what_other_programs_write_is_seen(store: Store, settings: CoreSettings) -> None:
+    """SYNC_FREQUENCY: changes that are in no feed are read every so often; without it they wait for a restart."""
+    states = [await State.open(store, replace(settings, full_sync_seconds=seconds)) for seconds in (0.05, 0.0)]
+    try:
+        sql = "INSERT INTO options (key, value) VALUES ('SystemName', 'By hand')"
+        await store.database.write(lambda: store.database.execute_count(sql))
+        deadline = time.monotonic() + 20
+        while states[0].snapshot.options.raw["SystemName"] != "By hand":
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        await states[1].refresh()
+        assert states[1].snapshot.options.raw["SystemName"] != "By hand"
     finally:
         for state in states:
             await state.close()
