@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from isthmus.v1 import billing_pb2
@@ -25,8 +26,8 @@ class Run:
         self.errors = list(errors)
         self.tried: list[int] = []
         self.disabled: list[tuple[int, int]] = []
-        unused: Any = None
-        self.relay = Relay(unused, unused, unused, unused, unused, self.disable)
+        unused, settings = cast(Any, None), cast(Any, SimpleNamespace(data=Path("/")))
+        self.relay = Relay(settings, unused, unused, unused, unused, self.disable)
         snapshot = SimpleNamespace(options=Options.parse(options))
         self.exchange: Any = SimpleNamespace(request_id="r", attempts=[], group="", snapshot=snapshot)
 
