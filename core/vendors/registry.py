@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from core.vendors.agents.coze import CozeChat
+from core.vendors.agents.dify import DifyChat
 from core.vendors.ali.rerank import AliRerank
 from core.vendors.anthropic.messages import AnthropicMessages
 from core.vendors.baidu.chat import BaiduChat
@@ -54,6 +56,10 @@ _RERANK: Mapping[str, Callable[[Row], RerankForm]] = {"jina.rerank": JinaRerank,
 """Rerank forms by their names in the table."""
 
 
+_AGENTS: Mapping[str, Callable[[Row], ChatForm]] = {"dify": DifyChat, "coze": CozeChat}
+"""Chat forms of platforms for agents."""
+
+
 def _vendor(row: Row) -> Vendor:
     """The row with its code."""
     chat: tuple[ChatForm, ...] = (_CHAT[row.chat_form](row),) if row.chat else ()
@@ -62,6 +68,8 @@ def _vendor(row: Row) -> Vendor:
         chat = (*chat, OpenAIResponses(row))
     limited: dict[str, tuple[str, ...]] = {}
     placed: dict[str, frozenset[str]] = {}
+    if row.agent:
+        chat = (*chat, _AGENTS[row.agent](row))
     if row.cohere_chat:
         chat = (*chat, CohereChat(row))
     if row.completions:

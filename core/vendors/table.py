@@ -38,6 +38,8 @@ class Row:
     moderation: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
+    agent: str = ""
+    """A platform for agents with an API of its own: dify, coze."""
     cohere_chat: str = ""
     """Cohere's own chat form."""
     ollama: str = ""
@@ -315,7 +317,7 @@ ROWS: tuple[Row, ...] = (
         messages="/anthropic/v1/messages", reasoning_field="reasoning_content",
     ),
     _no_adaptor(36, "SunoAPI", "suno", "", _TASKS),
-    _no_adaptor(37, "Dify", "dify", "https://api.dify.ai", "Dify's own form"),
+    Row(37, "Dify", "dify", "https://api.dify.ai", chat="", agent="dify"),
     Row(
         38, "Jina", "jina", "https://api.jina.ai", chat="", embedding=V1_EMBED, rerank=V1_RERANK,
         drops=("encoding_format",),
@@ -363,7 +365,7 @@ ROWS: tuple[Row, ...] = (
         48, "xAI", "xai", "https://api.x.ai", responses=V1_RESPONSES, suffixes="xai",
         max_tokens_name="max_completion_tokens", reasoning_field="reasoning_content",
     ),
-    _no_adaptor(49, "Coze", "coze", "https://api.coze.cn", "Coze's own form"),
+    Row(49, "Coze", "coze", "https://api.coze.cn", chat="", agent="coze"),
     _no_adaptor(50, "Kling", "kling", "https://api.klingai.com", _TASKS),
     _no_adaptor(51, "Jimeng", "jimeng", "https://visual.volcengineapi.com", _TASKS),
     _no_adaptor(52, "Vidu", "vidu", "https://api.vidu.cn", _TASKS),

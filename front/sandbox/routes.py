@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from front.sandbox import anthropic, cohere, completions, gemini, moderations, ollama, openai, rerank, responses
+from front.sandbox import agents, anthropic, cohere, completions, gemini, moderations, ollama, openai, rerank, responses
 from front.sandbox.forms import Form, Request
 
 
@@ -15,6 +15,8 @@ def form(request: Request) -> Form:
         return responses
     if path in ollama.PATHS:
         return ollama
+    if path in agents.PATHS:
+        return agents
     if path == "/v2/chat":
         return cohere
     if path == "/v1/completions":

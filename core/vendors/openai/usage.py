@@ -93,7 +93,7 @@ def normalise(raw: dict[str, Any], timings: dict[str, Any] | None = None) -> usa
         raw=orjson.dumps(raw),
         convention=usage_pb2.USAGE_CONVENTION_ANTHROPIC if anthropic else usage_pb2.USAGE_CONVENTION_OPENAI,
         source=usage_pb2.USAGE_SOURCE_VENDOR,
-        vendor_cost=_cost(raw),
+        vendor_cost=cost(raw),
     )
     for name, tool in SEARCHES:
         if searched := read.count(raw, name):
@@ -146,13 +146,13 @@ def _plain(raw: dict[str, Any]) -> usage_pb2.Usage | None:
     )
 
 
-def _cost(raw: dict[str, Any]) -> str:
+def cost(raw: dict[str, Any]) -> str:
     """What the vendor says it cost in USD (OpenRouter: cost), as a plain decimal."""
     told = raw.get("cost")
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return ""
     try:
-        cost = Decimal(str(told))
+        exact = Decimal(str(told))
     except InvalidOperation:
         return ""
-    return f"{cost:f}" if cost.is_finite() and cost >= 0 else ""
+    return f"{exact:f}" if exact.is_finite() and exact >= 0 else ""
