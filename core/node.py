@@ -23,6 +23,7 @@ from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
 from core.link.server import Port, open_port
+from core.manage.throttle import Throttle
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
@@ -137,5 +138,6 @@ async def open_node(settings: CoreSettings) -> Node:
         tester=make_tester(relay),
         inquirer=Inquirer(relay),
         started=int(time.time()),
+        throttle=Throttle(store.proofs),
     )
     return Node(settings, database, store, state, ledger, upstream, relay, services)

@@ -93,7 +93,7 @@ async def update(services: Services, request: billing_pb2.UpdateRedemptionReques
 async def redeem(services: Services, principal: Principal, code: str) -> int:
     """Units added to the caller's wallet. Raises RecordNotFound, RateLimited after too many wrong codes."""
     name = f"redeem:{principal.account.id}"
-    services.throttle.begin(name)
+    await services.throttle.begin(name)
     quota = await services.store.redemptions.redeem(fields.text(code.strip(), "key", CODE_MOST), principal.account.id)
-    services.throttle.undo(name)
+    await services.throttle.succeeded(undo=name)
     return quota

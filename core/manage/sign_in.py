@@ -47,13 +47,12 @@ async def login(services: Services, request: access_pb2.LoginRequest, address: s
     name = "name:" + username.lower()[:64]
     # The address is never forgiven its failures: one's own account would reset them.
     place = "address:" + address if address else ""
-    services.throttle.begin(name, place)
+    await services.throttle.begin(name, place)
     user = await services.store.accounts.find_by_name(username)
     right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
     if user is None or not right or user.status != ENABLED:
         raise WrongPassword()
-    services.throttle.succeeded(name)
-    services.throttle.undo(place)
+    await services.throttle.succeeded(name, undo=place)
     if rehash:
         user = await services.store.accounts.update(
             user.id, password=await hash_password(request.password[:PASSWORD_LOOK])
@@ -102,11 +101,11 @@ async def check_original(services: Services, user: User, password: str) -> None:
     if not user.password:
         return
     name = f"original:{user.id}"
-    services.throttle.begin(name)
+    await services.throttle.begin(name)
     right, _ = await verify_password(user.password, password[:PASSWORD_LOOK])
     if not right:
         raise WrongPassword("The original password is wrong.")
-    services.throttle.succeeded(name)
+    await services.throttle.succeeded(name)
 
 
 async def verify(

@@ -1,51 +1,34 @@
-"""Slows brute force: failed sign-ins per account and per address, in bounded tables."""
+"""Slows brute force: failed sign-ins per account and per address, counted for all workers together."""
 
 from __future__ import annotations
 
 from cachetools import TTLCache
 
 from core.errors import RateLimited
+from core.store.proofs import Proofs
 
 FAILURES_MOST = 20
 """Failures in the window, per name and per address, before sign-ins are refused."""
 WINDOW_SECONDS = 300
+REFUSED_SECONDS = 5
+"""How long a refusal is remembered here, so that a flood does not reach the database."""
 ENTRIES_MOST = 50_000
 
 
 class Throttle:
     """Counts failures; the window begins with the first of them."""
 
-    def __init__(self) -> None:
-        self._failures: TTLCache[str, list[int]] = TTLCache(ENTRIES_MOST, WINDOW_SECONDS)
+    def __init__(self, counts: Proofs) -> None:
+        self._counts = counts
+        self._refused: TTLCache[tuple[str, ...], bool] = TTLCache(ENTRIES_MOST, REFUSED_SECONDS)
 
-    def check(self, *names: str) -> None:
-        """Raises RateLimited where one of the names has failed too often."""
-        if any(name and self._failures.get(name, [0])[0] >= FAILURES_MOST for name in names):
-            raise RateLimited("Too many failed sign-ins; try again later.", retry_after_ms=WINDOW_SECONDS * 1000)
-
-    def begin(self, *names: str) -> None:
+    async def begin(self, *names: str) -> None:
         """Counts an attempt before its password is checked, so that parallel ones count. Raises RateLimited."""
-        self.check(*names)
-        self.failed(*names)
+        told = tuple(name for name in names if name)
+        if told in self._refused or not await self._counts.allow(dict.fromkeys(told, FAILURES_MOST), WINDOW_SECONDS):
+            self._refused[told] = True
+            raise RateLimited("Too many failed attempts; try again later.", retry_after_ms=WINDOW_SECONDS * 1000)
 
-    def failed(self, *names: str) -> None:
-        """Notes a failure."""
-        for name in names:
-            if name:
-                count = self._failures.get(name)
-                if count is None:
-                    self._failures[name] = [1]
-                else:
-                    count[0] += 1
-
-    def undo(self, *names: str) -> None:
-        """Takes back what begin() counted, and no more: failures before it stay."""
-        for name in names:
-            count = self._failures.get(name)
-            if count is not None and count[0] > 0:
-                count[0] -= 1
-
-    def succeeded(self, *names: str) -> None:
-        """Forgets failures."""
-        for name in names:
-            self._failures.pop(name, None)
+    async def succeeded(self, *names: str, undo: str = "") -> None:
+        """Forgets the failures of names; of undo only what begin() counted: failures before it stay."""
+        await self._counts.settle(names, undo)

@@ -39,7 +39,7 @@ class Services:
     tester: Tester
     inquirer: Inquirer
     started: int
-    throttle: Throttle = field(default_factory=Throttle)
+    throttle: Throttle
     mailer: Mailer = field(default_factory=Mailer)
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:

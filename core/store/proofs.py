@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.store.database import Database
@@ -127,17 +127,20 @@ class Proofs:
         except _Refused:
             return False
 
-    async def give_back(self, name: str) -> None:
-        """Takes back one count of a name."""
-        digest = self._subject(COUNT, name)
-        mine = (Proof.purpose == COUNT) & (Proof.subject_hash == digest)
-        await self._database.write(lambda: Proof.update(attempts=Proof.attempts + 1).where(mine).execute())
+    async def settle(self, forget: Sequence[str], give_back: str = "") -> None:
+        """Forgets what was counted of names; takes back one count of another."""
+        gone = [self._subject(COUNT, name) for name in forget]
+        back = self._subject(COUNT, give_back) if give_back else ""
 
-    async def forget(self, name: str) -> None:
-        """Forgets what was counted of a name."""
-        digest = self._subject(COUNT, name)
-        mine = (Proof.purpose == COUNT) & (Proof.subject_hash == digest)
-        await self._database.write(lambda: Proof.delete().where(mine).execute())
+        def run() -> None:
+            if gone:
+                Proof.delete().where(Proof.purpose == COUNT, Proof.subject_hash.in_(gone)).execute()
+            if back:
+                Proof.update(attempts=Proof.attempts + 1).where(
+                    Proof.purpose == COUNT, Proof.subject_hash == back
+                ).execute()
+
+        await self._database.write(run)
 
 
 class _Refused(Exception):

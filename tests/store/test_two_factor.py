@@ -148,9 +148,9 @@ async def test_counts(store: Store) -> None:
     assert sorted(found) == [False] * 3 + [True] * 3
     assert not await proofs.allow({"a": 3, "b": 1}, 60)
     assert await proofs.allow({"b": 1}, 60), "the refused try did not count"
-    await proofs.give_back("a")
+    await proofs.settle([], "a")
     assert [await proofs.allow({"a": 3}, 60) for _ in range(2)] == [True, False]
-    await proofs.forget("a")
+    await proofs.settle(["a"])
     assert await proofs.allow({"a": 3}, 60)
     assert await proofs.allow({"c": 1}, 0)
     assert await proofs.allow({"c": 1}, 0), "the time is over"
