@@ -9,8 +9,8 @@ from core.vendors.table import ROWS
 
 def test_rows_name_authorisers_that_are_there() -> None:
     named = {row.number: row.authorise for row in ROWS if row.authorise}
-    assert named == {33: "aws", 41: "google"}
-    assert set(named.values()) == set(AUTHORISERS)
+    assert (named[33], named[41]) == ("aws", "google")
+    assert set(named.values()) == set(AUTHORISERS), "no row without its authoriser, none that nothing uses"
 
 
 def test_a_row_split_by_models_names_forms_that_it_speaks() -> None:
