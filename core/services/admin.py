@@ -260,6 +260,10 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     @guarded_unary
     async def UpdateBalance(self, request: admin_pb2.UpdateBalanceRequest, info: CallInfo, context: Any) -> Any:
         """What is left of a channel's money."""
+        if not request.id:
+            async with self._admin(info, "channel.update_balance"):
+                updated, disabled = await inquiries.balances(self._services)
+                return admin_pb2.UpdateBalanceResponse(updated=updated, disabled=disabled)
         await self._services.account(info, ROLE_ADMIN)
         return admin_pb2.UpdateBalanceResponse(balance=await inquiries.balance(self._services, request.id))
 

@@ -64,7 +64,7 @@ def _at(*path: str) -> Read:
 _BILLING = Balance(
     ("/v1/dashboard/billing/subscription", "/v1/dashboard/billing/usage?start_date={start}&end_date={end}"), _openai
 )
-_BALANCES: Mapping[int, Balance] = {
+BALANCES: Mapping[int, Balance] = {
     1: _BILLING,
     8: _BILLING,
     10: Balance(("/api/report/getUserOverview",), _at("data", "totalPoints"), "https://aiproxy.io", "api-key"),
@@ -84,7 +84,7 @@ _ROWS = {row.number: row for row in ROWS}
 
 def questions(call: Call, today: datetime.date) -> list[VendorRequest]:
     """What to ask. Raises InvalidRequest where the type tells no balance, ChannelError."""
-    found = _BALANCES.get(call.channel.type)
+    found = BALANCES.get(call.channel.type)
     row = _ROWS.get(call.channel.type)
     if found is None or row is None:
         raise InvalidRequest(f"{row.name if row else 'This type'} tells no balance.", param="type")
@@ -106,4 +106,4 @@ def left(call: Call, bodies: Sequence[bytes], price: Decimal) -> Decimal:
         if not isinstance(answer, dict):
             raise BadAnswer("the balance is not a JSON object")
         told.append(answer)
-    return _BALANCES[call.channel.type].read(told, price)
+    return BALANCES[call.channel.type].read(told, price)

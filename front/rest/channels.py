@@ -158,6 +158,11 @@ async def update_balance(c: Call, channel_id: int) -> Any:
     return Raw({"success": True, "message": "", "balance": found.balance})
 
 
+async def update_balances(c: Call) -> Any:
+    """The same for every enabled channel whose vendor tells a balance."""
+    await c.m.admin.UpdateBalance(admin_pb2.UpdateBalanceRequest(), metadata=c.who)
+
+
 async def fix(c: Call) -> Any:
     """Builds the index anew."""
     found = await c.m.admin.RebuildIndex(admin_pb2.RebuildIndexRequest(), metadata=c.who)
@@ -273,6 +278,7 @@ ROUTES = (
     Route("GET", "/api/channel/test/<channel_id:int>", Level.ADMIN, test),
     Route("GET", "/api/channel/fetch_models/<channel_id:int>", Level.ADMIN, fetch_models),
     Route("POST", "/api/channel/fetch_models", Level.ROOT, fetch_models_unsaved),
+    Route("GET", "/api/channel/update_balance", Level.ADMIN, update_balances),
     Route("GET", "/api/channel/update_balance/<channel_id:int>", Level.ADMIN, update_balance),
     Route("DELETE", "/api/channel/disabled", Level.ADMIN, delete_disabled),
     Route("POST", "/api/channel/batch", Level.ADMIN, delete_many),

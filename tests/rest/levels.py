@@ -66,6 +66,7 @@ GET    /api/channel/models_enabled           admin
 GET    /api/channel/test/:id                 admin
 GET    /api/channel/fetch_models/:id         admin
 POST   /api/channel/fetch_models             root
+GET    /api/channel/update_balance           admin
 GET    /api/channel/update_balance/:id       admin
 DELETE /api/channel/disabled                 admin
 POST   /api/channel/batch                    admin

@@ -276,6 +276,24 @@ def test_balance_of_a_channel(admin: Person, base: dict[str, Any]) -> None:
     assert "several keys" in admin.refused("GET", f"/api/channel/update_balance/{multi['id']}")
 
 
+def test_balances_of_all_channels(admin: Person, base: dict[str, Any]) -> None:
+    with vendor() as silicon:
+        for key, left in (("sk-rich-1234", "3"), ("sk-poor-1234", "-0.5")):
+            silicon.behaviours[key] = lambda asked, left=left: asked.whole(
+                b'{"data":{"totalBalance":"%b"}}' % left.encode()
+            )
+        silicon.behaviours["sk-dead-1234"] = lambda asked: asked.whole(b"{}", status="500 Oops")
+        made = {}
+        for key in ("sk-rich-1234", "sk-poor-1234", "sk-dead-1234"):
+            (channel,) = create(admin, {**base, "type": 40, "base_url": silicon.url, "key": key, "balance": 9})
+            made[key[3:7]] = channel["id"]
+        assert admin.get("GET", "/api/channel/update_balance") is None
+    found = {name: admin.get("GET", f"/api/channel/{channel_id}") for name, channel_id in made.items()}
+    assert (found["rich"]["balance"], found["rich"]["status"]) == (3, 1)
+    assert (found["poor"]["balance"], found["poor"]["status"]) == (-0.5, 3)
+    assert (found["dead"]["balance"], found["dead"]["status"]) == (0, 1)
+
+
 def test_index_and_models(admin: Person, base: dict[str, Any]) -> None:
     create(admin, {**base, "models": "only-here", "status_code_mapping": '{"x": "y"}'})
     told = admin.get("POST", "/api/channel/fix")
