@@ -6,6 +6,7 @@ from sanic import Request
 
 from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
 from front.dialects.cohere_chat import CohereChat
+from front.dialects.cohere_embed import CohereEmbed
 from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
 from front.dialects.ollama import VERSION, OllamaChat, OllamaEmbed, OllamaEmbeddings, OllamaModels
@@ -54,6 +55,7 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/moderations", relay.moderate(OpenAIModerations())),
         ("POST", "/v1/rerank", relay.rerank(JinaRerank())),
         ("POST", "/v2/chat", relay.chat(COHERE)),
+        ("POST", "/v2/embed", relay.embed(CohereEmbed())),
         ("POST", "/v2/rerank", relay.rerank(CohereRerank())),
         ("POST", "/api/chat", relay.chat(OllamaChat())),
         ("POST", "/api/generate", relay.chat(OllamaChat(generate=True))),

@@ -13,6 +13,7 @@ from core.vendors.baidu.embeddings import BaiduEmbeddings
 from core.vendors.bedrock.claude import BedrockClaude
 from core.vendors.bedrock.converse import BedrockConverse
 from core.vendors.cohere.chat import CohereChat
+from core.vendors.cohere.embed import CohereEmbed
 from core.vendors.cohere.rerank import CohereRerank
 from core.vendors.gemini.chat import GeminiChat
 from core.vendors.gemini.embed import GeminiEmbed
@@ -72,6 +73,10 @@ def _vendor(row: Row) -> Vendor:
         chat = (*chat, _AGENTS[row.agent](row))
     if row.cohere_chat:
         chat = (*chat, CohereChat(row))
+    if row.cohere_embed:
+        # First where nothing else chats: it knows what vectors are for, which OpenAI's form does not.
+        vectors_of = (CohereEmbed(row),)
+        embedding = (*embedding, *vectors_of) if row.chat else (*vectors_of, *embedding)
     if row.completions:
         chat = (*chat, OpenAICompletions(row))
         if row.completions_models:

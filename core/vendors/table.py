@@ -42,6 +42,8 @@ class Row:
     """A platform for agents with an API of its own: dify, coze."""
     cohere_chat: str = ""
     """Cohere's own chat form."""
+    cohere_embed: str = ""
+    """Cohere's own embed form."""
     ollama: str = ""
     """Whether it speaks Ollama's forms: first, for clients of others, or last."""
     completions: str = ""
@@ -309,7 +311,7 @@ ROWS: tuple[Row, ...] = (
         split=(("anthropic|claude", "anthropic.messages"), ("", "bedrock.converse")), authorise="aws",
     ),
     Row(
-        34, "Cohere", "cohere", "https://api.cohere.ai", chat="", cohere_chat=V2_CHAT,
+        34, "Cohere", "cohere", "https://api.cohere.ai", chat="", cohere_chat=V2_CHAT, cohere_embed="/v2/embed",
         embedding="/compatibility/v1/embeddings", rerank=V1_RERANK, rerank_v2=V2_RERANK,
     ),
     Row(
@@ -377,7 +379,8 @@ ROWS: tuple[Row, ...] = (
     _no_adaptor(58, "AdvancedCustom", "custom", "", "routes of its own"),
     Row(
         1000, "Sandbox", "sandbox", "http://127.0.0.1:3100", embedding=V1_EMBED, rerank=V1_RERANK,
-        moderation=V1_MODERATE, rerank_v2=V2_RERANK, cohere_chat=V2_CHAT, ollama="last",
+        moderation=V1_MODERATE, rerank_v2=V2_RERANK, cohere_chat=V2_CHAT, cohere_embed="/v2/embed",
+        ollama="last",
         responses=V1_RESPONSES, completions=V1_COMPLETIONS, auth="bearer-optional", reasoning_field="reasoning_content",
         messages=V1_MESSAGES, messages_auth="x-api-key", gemini=True,
     ),

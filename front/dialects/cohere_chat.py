@@ -26,7 +26,15 @@ SNIPPETS = ("text", "snippet", "content")
 """Members of a document that hold its text, by preference."""
 
 
-class CohereChat:
+class CohereErrors:
+    """Implements ErrorForm."""
+
+    def error(self, error: FrontError, request_id: str) -> bytes:
+        """Cohere's envelope."""
+        return orjson.dumps({"id": request_id, "message": f"{error.message} (request id: {request_id})"})
+
+
+class CohereChat(CohereErrors):
     """Implements ChatDialect: POST /v2/chat."""
 
     form = FORM
@@ -72,10 +80,6 @@ class CohereChat:
     ) -> StreamRenderer:
         """See the interface."""
         return cohere_render.CohereRenderer(request_id)
-
-    def error(self, error: FrontError, request_id: str) -> bytes:
-        """Cohere's envelope."""
-        return orjson.dumps({"id": request_id, "message": f"{error.message} (request id: {request_id})"})
 
 
 def _message(message: chat_pb2.Message, item: Any, path: str, raw: bytes) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from front.sandbox.answer import Answer, Question, answer, pieces
+from front.sandbox.answer import Answer, Question, answer, count, pieces, vector
 from front.sandbox.controls import parse
 from front.sandbox.forms import (
     Refused,
@@ -33,10 +33,12 @@ FINISHES = {"stop": "COMPLETE", "length": "MAX_TOKENS", "tool": "TOOL_CALL", "st
 
 
 def serve(request: Request) -> Reply:
-    """POST /v2/chat; as a Form."""
+    """POST /v2/chat, /v2/embed; as a Form."""
     if request.method != "POST":
         raise not_served(request)
     body = request.body
+    if request.path == "/v2/embed":
+        return _embed(body, request.order)
     for name in body:
         if name not in KNOWN:
             raise Refused(f"unknown field: parameter '{name}' is not a valid field", 422)
@@ -48,6 +50,23 @@ def serve(request: Request) -> Reply:
     broken = sse({"type": "message-end", "id": made.id, "delta": delta}, "message-end")
     events = _events(body, question, made)
     return Reply(None, events, broken, content_type="text/event-stream", controls=question.controls)
+
+
+def _embed(body: dict[str, Any], order: str) -> Reply:
+    if not body.get("input_type"):
+        raise Refused("invalid request: valid input_type must be provided with the provided model")
+    texts = strings(body.get("texts"), "texts")
+    texts += [texts_of(item["content"]) for item in dicts(body.get("inputs"), "inputs")]
+    if not texts:
+        raise Refused("invalid request: at least one of texts, images or inputs must be provided")
+    controls, _ = parse(texts[-1], order)
+    size = number(body, "output_dimension", 1, 4096) or 256
+    floats = [vector(text, size) for text in texts]
+    ints = [[round(value * 127) for value in one] for one in floats]
+    kinds = strings(body.get("embedding_types"), "embedding_types") or ["float"]
+    made = {kind: floats if kind == "float" else ints for kind in kinds}
+    meta = {"api_version": {"version": "2"}, "billed_units": {"input_tokens": sum(map(count, texts))}}
+    return Reply({"id": "embed-sandbox", "embeddings": made, "texts": texts, "meta": meta}, controls=controls)
 
 
 def error(request: Request, refused: Refused) -> Reply:

@@ -17,7 +17,7 @@ def form(request: Request) -> Form:
         return ollama
     if path in agents.PATHS:
         return agents
-    if path == "/v2/chat":
+    if path in ("/v2/chat", "/v2/embed"):
         return cohere
     if path == "/v1/completions":
         return completions

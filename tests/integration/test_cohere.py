@@ -116,3 +116,13 @@ def test_errors(gateway: House, secret: str) -> None:
     ]))  # fmt: skip
     assert broken[-1]["delta"]["finish_reason"] == "ERROR"
     assert "The sandbox broke." in broken[-1]["delta"]["error"]
+
+
+def test_embed(gateway: House, secret: str) -> None:
+    headers = {"Authorization": f"Bearer {secret}"}
+    body = {"model": "text-embedding-3-small", "input_type": "search_query", "texts": ["one", "two"]}
+    reply = http("POST", gateway.base + "/v2/embed", {**body, "embedding_types": ["float", "int8"]}, headers)
+    assert reply.status == 200, reply.body
+    told = reply.json()
+    assert [len(told["embeddings"][kind]) for kind in ("float", "int8")] == [2, 2]
+    assert gateway.line(reply.headers["x-request-id"])["prompt_tokens"] == 2
