@@ -95,6 +95,18 @@ def read_many(db: Sql, ids: Iterable[int]) -> dict[int, Purse]:
     return found
 
 
+def read_owned(db: Sql, kind: int, owners: Iterable[int]) -> dict[int, Purse]:
+    """The purses of one kind, without a period, that these owners have, by owner."""
+    wanted = sorted(set(owners))
+    found: dict[int, Purse] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        marks = ", ".join("?" * len(part))
+        sql = f"SELECT {_COLUMNS} FROM purses WHERE kind = ? AND period = '' AND owner_id IN ({marks})"  # noqa: S608 (marks only)
+        found.update({row[2]: Purse(*row) for row in db.execute(sql, (kind, *part))})
+    return found
+
+
 def read(db: Sql, purse_id: int) -> Purse:
     """One purse. Raises RecordNotFound."""
     purse = read_many(db, (purse_id,)).get(purse_id)

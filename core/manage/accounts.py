@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.v1 import access_pb2, admin_pb2
+from isthmus.v1 import access_pb2, admin_pb2, billing_pb2
 
 from core.errors import InvalidRequest, RoleTooLow, Unauthenticated
 from core.ledger import purses
@@ -53,8 +53,12 @@ async def messages(services: Services, users: list[User], *, own: bool = False) 
     database = services.store.database
     held = await database.read(lambda: purses.read_many(database, [user.purse_id for user in users]))
     invited = await services.store.accounts.invited([user.id for user in users])
+    earned = await database.read(
+        lambda: purses.read_owned(database, billing_pb2.PURSE_KIND_INVITATION, [user.id for user in users])
+    )
     found = []
     for user in users:
+        reward = earned.get(user.id)
         purse = held.get(user.purse_id)
         found.append(
             access_pb2.Account(
@@ -70,6 +74,8 @@ async def messages(services: Services, users: list[User], *, own: bool = False) 
                 request_count=user.request_count,
                 invitation_code=user.aff_code,
                 invited_count=invited.get(user.id, 0),
+                invitation_quota=reward.available if reward is not None else 0,
+                invitation_quota_total=reward.granted if reward is not None else 0,
                 inviter_id=user.inviter_id,
                 settings_json=user.setting if own else settings.for_others(user.setting),
                 remark="" if own else user.remark,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import string
 from typing import Any
@@ -72,7 +73,8 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
         name,
         await hash_password(password),
         ROLE_USER,
-        options.quota_for_new_user,
+        options.quota_for_new_user + (int(options.raw["QuotaForInvitee"]) if inviter is not None else 0),
+        inviter_quota=int(options.raw["QuotaForInviter"]),
         inviter_id=inviter.id if inviter is not None else 0,
         email=address,
     )
@@ -134,3 +136,10 @@ async def delete(services: Services, principal: Principal) -> None:
         raise RoleTooLow("The root account cannot be deleted.")
     await services.store.accounts.delete(principal.account.id)
     await services.state.refresh()
+
+
+async def transfer(services: Services, principal: Principal, quota: int) -> int:
+    """Moves units of invitations to the wallet; what is left of them. Raises InvalidRequest, InsufficientQuota."""
+    least = math.ceil(float(services.state.snapshot.options.raw["QuotaPerUnit"]))
+    fields.whole(quota, "quota", least)
+    return await services.store.invitations.transfer(principal.account.id, quota)

@@ -26,8 +26,8 @@ WAFFO = "this provider takes no part here; values are kept for a way back"
 
 ROWS = (
     Row("QuotaForNewUser", whole(0), "0", "Quota of a new account."),
-    Row("QuotaForInviter", whole(0), "0", "Quota for whoever invited it.", used=False),
-    Row("QuotaForInvitee", whole(0), "0", "Quota for whoever was invited.", used=False),
+    Row("QuotaForInviter", whole(0), "0", "Quota for whoever invited it."),
+    Row("QuotaForInvitee", whole(0), "0", "Quota for whoever was invited."),
     Row("QuotaRemindThreshold", whole(0), "1000", "Quota below which an account is reminded.", used=False),
     Row("PreConsumedQuota", whole(0), "500", "Output tokens held where a request gives no limit."),
     Row("QuotaPerUnit", number(0, above=True), "500000", "Units of one USD.", public=True),

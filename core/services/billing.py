@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import billing_pb2, billing_pb2_grpc, common_pb2
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import fields, logs, redemptions, usage
+from core.manage import fields, logs, own, redemptions, usage
 from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_USER
@@ -79,6 +79,15 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         """Adds a code's units to the caller's wallet."""
         principal = await self._services.account(info)
         return billing_pb2.RedeemResponse(quota=await redemptions.redeem(self._services, principal, request.code))
+
+    @guarded_unary
+    async def TransferInvitationQuota(
+        self, request: billing_pb2.TransferInvitationQuotaRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """Units of invitations to the wallet."""
+        principal = await self._services.account(info)
+        left = await own.transfer(self._services, principal, request.quota)
+        return billing_pb2.TransferInvitationQuotaResponse(left=left)
 
     @guarded_unary
     async def ListRedemptions(self, request: billing_pb2.ListRedemptionsRequest, info: CallInfo, context: Any) -> Any:

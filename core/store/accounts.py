@@ -14,6 +14,7 @@ from core.errors import Conflict, RecordNotFound
 from core.ledger import purses
 from core.store import changes
 from core.store.database import Database
+from core.store.invitations import reward
 from core.store.models import Setup, Token, User
 from core.store.secrets import Vault
 from core.store.two_factor import forget
@@ -30,11 +31,23 @@ class Accounts:
         self._database = database
         self._vault = vault
 
-    async def create(self, username: str, password_hash: str, role: int = 1, granted: int = 0, **fields: Any) -> User:
-        """A new account with its purse. Raises Conflict where the name is taken."""
+    async def create(
+        self,
+        username: str,
+        password_hash: str,
+        role: int = 1,
+        granted: int = 0,
+        *,
+        inviter_quota: int = 0,
+        **fields: Any,
+    ) -> User:
+        """A new account with its purse, and what its inviter gets. Raises Conflict where the name is taken."""
 
         def run() -> User:
-            return self.insert(username, password_hash, role, granted, **fields)
+            user = self.insert(username, password_hash, role, granted, **fields)
+            if user.inviter_id:
+                reward(self._database, user.inviter_id, inviter_quota, user)
+            return user
 
         try:
             return await self._database.write(run)

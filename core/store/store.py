@@ -7,6 +7,7 @@ from core.store.accounts import Accounts
 from core.store.changes import Changes
 from core.store.channels import Channels
 from core.store.database import Database
+from core.store.invitations import Invitations
 from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
@@ -31,3 +32,4 @@ class Store:
         self.redemptions = Redemptions(database, self.vault)
         self.two_factor = TwoFactors(database, self.vault)
         self.proofs = Proofs(database, self.vault)
+        self.invitations = Invitations(database)

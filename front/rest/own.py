@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from isthmus.v1 import access_pb2
+from isthmus.v1 import access_pb2, billing_pb2
 
 from front.errors import bad
 from front.rest import shapes
@@ -94,6 +94,12 @@ async def invitation(c: Call) -> Any:
     return found.account.invitation_code
 
 
+async def transfer(c: Call) -> Any:
+    """Moves units of invitations to the wallet."""
+    asked = billing_pb2.TransferInvitationQuotaRequest(quota=(await c.body()).number("quota"))
+    await c.m.billing.TransferInvitationQuota(asked, metadata=c.who)
+
+
 ROUTES = (
     Route("GET", "/api/user/self", Level.USER, get),
     Route("PUT", "/api/user/self", Level.USER, update),
@@ -101,4 +107,5 @@ ROUTES = (
     Route("PUT", "/api/user/setting", Level.USER, settings),
     Route("GET", "/api/user/token", Level.USER, access_token),
     Route("GET", "/api/user/aff", Level.USER, invitation),
+    Route("POST", "/api/user/aff_transfer", Level.USER, transfer),
 )

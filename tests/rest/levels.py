@@ -34,6 +34,7 @@ PUT    /api/user/setting                     user
 GET    /api/user/models                      user
 GET    /api/user/token                       user
 GET    /api/user/aff                         user
+POST   /api/user/aff_transfer                user
 GET    /api/user/2fa/status                  user
 POST   /api/user/2fa/setup                   user
 POST   /api/user/2fa/enable                  user

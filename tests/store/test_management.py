@@ -8,7 +8,7 @@ import time
 import pytest
 from isthmus.v1 import billing_pb2
 
-from core.errors import Conflict, InvalidRequest, RecordNotFound
+from core.errors import Conflict, InsufficientQuota, InvalidRequest, RecordNotFound
 from core.ledger import purses
 from core.settings import CoreSettings
 from core.store.secrets import Vault
@@ -72,6 +72,27 @@ async def test_lists_of_accounts(store: Store) -> None:
     assert await store.accounts.invited([inviter.id, made.id]) == {inviter.id: 2}
     assert (await store.accounts.by_invitation(inviter.aff_code)) == inviter
     assert await store.accounts.by_invitation("") is None
+
+
+async def test_rewards_of_invitations(store: Store) -> None:
+    inviter = await store.accounts.create("inviter", "h", granted=5)
+    made = [store.accounts.create(f"invited{turn}", "h", inviter_id=inviter.id, inviter_quota=10) for turn in range(4)]
+    await asyncio.gather(*made)
+    found = await asyncio.gather(
+        *(store.invitations.transfer(inviter.id, 15) for _ in range(4)), return_exceptions=True
+    )
+    assert sorted(each for each in found if isinstance(each, int)) == [10, 25]
+    assert sum(isinstance(each, InsufficientQuota) for each in found) == 2
+    database = store.database
+    wallet = await database.read(purses.read, database, inviter.purse_id)
+    assert (wallet.granted, wallet.available) == (35, 35)
+    kept = await database.read(purses.read_owned, database, billing_pb2.PURSE_KIND_INVITATION, [inviter.id, 999])
+    purse = kept.pop(inviter.id)
+    assert (purse.granted, purse.available, purse.settled, kept) == (40, 10, 30, {})
+    await store.accounts.delete(inviter.id)
+    await store.accounts.create("late", "h", inviter_id=inviter.id, inviter_quota=10)
+    with pytest.raises(RecordNotFound):
+        await store.invitations.transfer(inviter.id, 10)
 
 
 async def test_erasing(store: Store) -> None:
