@@ -81,9 +81,14 @@ class Relay:
             envelope.client_request_id = call.client_id(request)
             native = _native(dialect.form, ask)
             if envelope.stream:
-                asked = chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native)
                 renderer = dialect.stream(envelope, chat, request.ctx.request_id, int(time.time()))
-                await self._stream(request, metadata, asked, renderer)
+                messages = self._chat.StreamGenerate(
+                    chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
+                )
+                # Core lets go of a large request once the vendor has it; nothing here may keep it longer.
+                del envelope, chat, native
+                ask.raw, ask.source = b"", {}
+                await self._stream(request, messages, renderer)
                 return None
             answer = await self._chat.Generate(
                 chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
@@ -232,6 +237,7 @@ class Relay:
                     headers={name: headers[name] for name in wanted if name in headers} if wanted else {},
                 )
                 check_names(raw, ask.source)
+                del raw
                 return await work(request, metadata, ask)
             except (FrontError, grpc.aio.AioRpcError) as error:
                 return refusal(error, request, dialect)
@@ -242,11 +248,8 @@ class Relay:
 
     # -- streams ------------------------------------------------------------------------------
 
-    async def _stream(
-        self, request: Request, metadata: Metadata, asked: chat_pb2.StreamGenerateRequest, renderer: StreamRenderer
-    ) -> None:
+    async def _stream(self, request: Request, messages: Any, renderer: StreamRenderer) -> None:
         """Passes messages on as they come; the status is known before the first byte leaves."""
-        messages = self._chat.StreamGenerate(asked, metadata=metadata)
         try:
             message = await messages.read()
             headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request.ctx.request_id)

@@ -194,6 +194,7 @@ def guarded_stream(
         try:
             info = CallInfo.of(context, self.settings)
             messages = method(self, request, info, context)
+            del request
             async for message in messages:
                 yield message
         except grpc.aio.AbortError:

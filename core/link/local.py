@@ -249,6 +249,8 @@ class _MultiCallable:
         answers: Any = None
         try:
             answers = behaviour(request, exchange)
+            # A stream may be long, and what asked for it large: the servicer decides how long it is kept.
+            del request
             async for answer in answers:
                 message = self.passed(exchange, answer, handler.response_serializer, self.deserialize)
                 if exchange.final is not None:

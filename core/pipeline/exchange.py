@@ -26,6 +26,12 @@ class Form(Protocol):
     refusal: Any
 
 
+LARGE = 256 << 10
+"""Bytes of a request from which it is not kept for the length of its stream."""
+SAMPLE = 1 << 16
+"""Characters of such a request that are counted."""
+
+
 @dataclass(slots=True)
 class Task:
     """What is to be done, apart from who asks: the operation, the canonical request, the client's bytes."""
@@ -82,6 +88,23 @@ class Exchange:
         if self._counted < 0:
             self._counted = prompt_tokens(self.task.canonical, self.envelope.model)
         return self._counted
+
+    def let_go(self) -> None:
+        """Forgets a large request: the vendor has it, and no other will be asked.
+
+        What is small stays, because it costs less than forgetting it. A prompt whose
+        vendor may tell no usage is counted by a sample before.
+        """
+        native = self.task.native
+        if (len(native.body) if native is not None else 0) < LARGE and self.task.canonical.ByteSize() < LARGE:
+            return
+        if self._counted < 0:
+            self._counted = prompt_tokens(self.task.canonical, self.envelope.model, SAMPLE)
+        # Parts of a message keep the whole of it alive: the envelope is copied out.
+        envelope = common_pb2.Envelope()
+        envelope.CopyFrom(self.envelope)
+        self.envelope = envelope
+        self.task = Task(self.task.operation, None, None, self.task.include_usage)
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""

@@ -94,7 +94,8 @@ class _Canonical:
 
     def _count_input(self, started: chat_pb2.StreamStarted) -> None:
         """Tells the input's tokens where the client wants to know them at once and the vendor says nothing yet."""
-        if self._exchange.task.canonical.stream_options.count_input:
+        canonical = self._exchange.task.canonical
+        if canonical is not None and canonical.stream_options.count_input:
             started.usage.CopyFrom(counted(self._exchange.counted_prompt(), 0))
 
     def feed(self, chunk: bytes) -> Message | None:
@@ -134,10 +135,13 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
     failures are a fault event in the last message, and what was delivered is billed.
     """
     exchange, plan = await relay.begin(info, envelope, task)
+    del envelope, task
     relay.running += 1
     try:
         try:
             current = await _first(relay, exchange, plan)
+            current.opened.call.native = None
+            exchange.let_go()
         except IsthmusError as error:
             fail(exchange, relay.ledger, error, relay.settings.error_log)
             raise

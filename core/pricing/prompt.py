@@ -17,49 +17,90 @@ REQUEST, MESSAGE, TOOL = 3, 3, 8
 MEDIA = {"image": 520, "audio": 256, "video": 8192, "file": 4096}
 
 
-def prompt_tokens(canonical: Any, model: str) -> int:
-    """Input tokens of a chat, embedding, moderation or rerank request."""
+MOST = 1 << 19
+"""Characters that are counted; what is longer is taken to be like them: 20 MB would stop the loop for 1.7 s."""
+
+
+def prompt_tokens(canonical: Any, model: str, most: int = MOST) -> int:
+    """Input tokens of a chat, embedding, moderation or rerank request.
+
+    The first `most` characters are counted, what is longer in proportion.
+    """
+    texts = _Texts(model, most)
+    fixed = 0
     if isinstance(canonical, chat_pb2.ChatRequest):
-        return _chat(canonical, model)
-    if isinstance(canonical, embedding_pb2.Embedding):
-        return sum(_input(each, model) for each in canonical.inputs)
-    if isinstance(canonical, moderation_pb2.Moderation):
-        return sum(_parts(each.parts, model) for each in canonical.inputs)
-    assert isinstance(canonical, rerank_pb2.RerankRequest)
-    documents = (document.text or document.fields_json.decode("utf-8", "replace") for document in canonical.documents)
-    return sum(text_tokens(model, text) for text in (canonical.query, *documents))
+        fixed = _chat(canonical, texts)
+    elif isinstance(canonical, embedding_pb2.Embedding):
+        fixed = sum(_input(each, texts) for each in canonical.inputs)
+    elif isinstance(canonical, moderation_pb2.Moderation):
+        fixed = sum(_parts(each.parts, texts) for each in canonical.inputs)
+    else:
+        assert isinstance(canonical, rerank_pb2.RerankRequest)
+        texts.add(canonical.query)
+        for document in canonical.documents:
+            texts.add(document.text or document.fields_json.decode("utf-8", "replace"))
+    return fixed + texts.tokens()
 
 
-def _chat(chat: chat_pb2.ChatRequest, model: str) -> int:
-    total = REQUEST
+class _Texts:
+    """Texts, counted as far as the budget goes."""
+
+    def __init__(self, model: str, most: int) -> None:
+        self._model, self._left = model, most
+        self._tokens = self._seen = self._skipped = 0
+
+    def add(self, text: str) -> None:
+        """One text."""
+        part = text[: self._left] if len(text) > self._left else text
+        if part:
+            self._tokens += text_tokens(self._model, part)
+            self._seen += len(part)
+            self._left -= len(part)
+        self._skipped += len(text) - len(part)
+
+    def tokens(self) -> int:
+        """Of all of them."""
+        return self._tokens + (self._skipped * self._tokens // self._seen if self._seen else 0)
+
+
+def _chat(chat: chat_pb2.ChatRequest, texts: _Texts) -> int:
+    """The fixed part; texts are added to texts."""
+    fixed = REQUEST
     for message in chat.messages:
-        total += MESSAGE + (MESSAGE + text_tokens(model, message.name) if message.name else 0)
-        total += _parts(message.parts, model)
+        fixed += MESSAGE + (MESSAGE if message.name else 0)
+        texts.add(message.name)
+        fixed += _parts(message.parts, texts)
     for tool in chat.tools:
-        total += TOOL + text_tokens(model, tool.SerializeToString().decode("utf-8", "ignore"))
-    return total
+        fixed += TOOL
+        texts.add(tool.SerializeToString().decode("utf-8", "ignore"))
+    return fixed
 
 
-def _input(each: embedding_pb2.EmbeddingInput, model: str) -> int:
+def _input(each: embedding_pb2.EmbeddingInput, texts: _Texts) -> int:
     kind = each.WhichOneof("kind")
     if kind == "tokens":
         return len(each.tokens.ids)
-    return _parts(each.parts.parts, model) if kind == "parts" else text_tokens(model, each.text)
+    if kind == "parts":
+        return _parts(each.parts.parts, texts)
+    texts.add(each.text)
+    return 0
 
 
-def _parts(parts: Iterable[parts_pb2.Part], model: str) -> int:
-    total = 0
+def _parts(parts: Iterable[parts_pb2.Part], texts: _Texts) -> int:
+    fixed = 0
     for part in parts:
         kind = part.WhichOneof("kind")
         if kind in MEDIA:
-            total += MEDIA[kind]
+            fixed += MEDIA[kind]
         elif kind in ("text", "refusal", "thinking"):
-            total += text_tokens(model, getattr(part, kind).text)
+            texts.add(getattr(part, kind).text)
         elif kind == "tool_call":
-            total += text_tokens(model, part.tool_call.name) + text_tokens(model, part.tool_call.arguments)
+            texts.add(part.tool_call.name)
+            texts.add(part.tool_call.arguments)
         elif kind == "tool_result":
             result = part.tool_result
-            total += _parts(result.content, model) + text_tokens(model, result.json.decode("utf-8", "replace"))
+            fixed += _parts(result.content, texts)
+            texts.add(result.json.decode("utf-8", "replace"))
         elif kind is not None:
-            total += text_tokens(model, part.SerializeToString().decode("utf-8", "ignore"))
-    return total
+            texts.add(part.SerializeToString().decode("utf-8", "ignore"))
+    return fixed

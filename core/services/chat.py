@@ -75,6 +75,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """The answer as it comes."""
         check_chat(request.chat)
         messages = stream(self._relay, info, _envelope(request, stream=True), _task(request, info))
+        del request
         try:
             async for message in messages:
                 yield message

@@ -48,6 +48,13 @@ def late(asked: Asked) -> None:
     asked.watch()
 
 
+def slow(asked: Asked) -> None:
+    """A word, and then nothing for as long as anybody listens."""
+    asked.stream()
+    asked.chunk(event("word "))
+    asked.watch()
+
+
 def wrong_convention(asked: Asked) -> None:
     """Anthropic's counts in OpenAI's shape: the cache is larger than the prompt it should be a part of."""
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
@@ -69,7 +76,7 @@ def refusal(asked: Asked) -> None:
 
 
 BEHAVIOURS = {
-    "short": tell(4), "long": tell(100), "late": late, "wrong-convention": wrong_convention,
+    "short": tell(4), "long": tell(100), "late": late, "slow": slow, "wrong-convention": wrong_convention,
     "long-error": long_error, "refusal": refusal,
 }  # fmt: skip
 
@@ -163,6 +170,22 @@ def test_rss_returns_to_its_base_after_load(stage: tuple[House, Vendor], worker:
     load()
     # The allocator gives pages back with some delay: wait for it, to a limit.
     until(lambda: memory(worker) < base + 24 * MB, "memory is not given back", 30)
+
+
+def test_an_inputs_bytes_are_freed_when_the_vendor_has_them(stage: tuple[House, Vendor], worker: int) -> None:
+    """Open streams with inputs of 4 MB hold less than their inputs, not five times as much."""
+    made, _ = stage
+    _, key = made.add_key(remain_quota=GRANTED)
+    text, streams = "word " * (4 * MB // 5), 6
+    base = memory(worker)
+    open_ones = [client(made, key, "slow", text=text) for _ in range(streams)]
+    try:
+        for raw in open_ones:
+            assert b"word " in read_until(raw, b"word ")
+        until(lambda: memory(worker) < base + streams * 4 * MB, "the inputs are kept", 15)
+    finally:
+        for raw in open_ones:
+            raw.close()
 
 
 def held_by_limits(limit: int, requests: int) -> int:
