@@ -17,7 +17,7 @@ from core.manage.accounts import lower
 from core.services.context import Services
 from core.state.types import Principal
 from core.store.models import User
-from core.store.two_factor import Verdict
+from core.store.two_factor import LOCK_SECONDS, Verdict
 
 CODES = 4
 """Backup codes made at once (New API's figure)."""
@@ -51,7 +51,7 @@ async def check(services: Services, user_id: int, text: str, *, backup: bool = T
     look = functools.partial(_find, code, int(time.time()))
     verdict = await services.store.two_factor.attempt(user_id, look, spare, enable=enable)
     if verdict is Verdict.LOCKED:
-        raise RateLimited("Too many wrong codes; try again later.", retry_after_ms=sessions.VERIFIED_SECONDS * 1000)
+        raise RateLimited("Too many wrong codes; try again later.", retry_after_ms=LOCK_SECONDS * 1000)
     if verdict is Verdict.NONE:
         raise Conflict("Set a second factor up first." if enable else "The account has no second factor.")
     if verdict is Verdict.WRONG:
