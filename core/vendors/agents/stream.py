@@ -135,6 +135,8 @@ class AgentRelay(BlockRelay):
         self._rest += chunk
         cut = last_end(self._rest, 0)
         if cut < 0:
+            if len(self._rest) > self._call.house.event_limit:
+                raise BadAnswer("an event of the stream is too long")
             return b""
         block = bytes(self._rest[:cut])
         del self._rest[:cut]
