@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import smtplib
 import threading
@@ -103,7 +104,7 @@ async def _in_thread(deliver: Send, server: MailServer, mail: Mail) -> None:
             deliver(server, mail)
         except Exception as error:  # noqa: BLE001 - handed over, whatever it is
             found = error
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
             loop.call_soon_threadsafe(tell, found)
 
     threading.Thread(target=run, name="isthmus-mail", daemon=True).start()
