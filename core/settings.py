@@ -140,7 +140,7 @@ class CoreSettings:
         False, "Take any certificate of a vendor.", env="TLS_INSECURE_SKIP_VERIFY", group="Vendors"
     )
     event_limit_mb: int = setting(
-        128, "Largest event of a vendor's stream.", env="STREAM_SCANNER_MAX_BUFFER_MB", group="Vendors"
+        32, "Largest event of a vendor's stream.", env="STREAM_SCANNER_MAX_BUFFER_MB", group="Vendors"
     )
     azure_api_version: str = setting(
         "2025-04-01-preview",

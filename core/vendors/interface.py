@@ -29,7 +29,7 @@ class House:
 
     azure_api_version: str = "2025-04-01-preview"
     gemini_images_most: int = 0
-    event_limit: int = 128 << 20
+    event_limit: int = 32 << 20
     """Bytes an unfinished line or event of a stream may hold."""
 
 
