@@ -30,7 +30,7 @@ protos: $(STAMP) ## generates the stubs when a proto changed
 demo: setup ## starts gateway and Sandbox, sends real requests, shows receipts (ONCE=1: then ends)
 	@$(BIN)/isthmus demo $(if $(ONCE),--once)
 
-run: setup ## the real thing: SQLite in ./data, first-run setup in the browser
+run: setup ## the real thing: SQLite in ./data, first-run setup by POST /api/setup
 	@$(BIN)/isthmus serve --data ./data
 
 test: setup ## the whole suite

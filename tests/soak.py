@@ -28,9 +28,11 @@ from tests.integration.house import House, children, house, memory, until
 CLIENTS = 12
 MODELS = {"soak-openai": 1, "soak-claude": 14, "soak-gemini": 24}
 """Model -> type of the channel that serves it: one of each wire form."""
+LONG = "chunks=4000"
+"""A long stream, for which more tokens are asked."""
 FAULTS = (
     "status=500", "status=429 retry_after=1", "cut_after=3", "reset", "html", "broken_json", "gzip_garbage",
-    "first_byte_ms=30", "error_in_stream", "no_usage", "one_byte", "chunks=40 delay_ms=2",
+    "first_byte_ms=30", "error_in_stream", "no_usage", "one_byte", "chunks=40 delay_ms=2", LONG,
 )  # fmt: skip
 FAULTY, HANGS_UP = 0.3, 0.1
 """Shares of requests with a fault of the vendor's, and of streams that the client leaves in the middle."""
@@ -61,7 +63,7 @@ def asked(model: str, dialect: str, streamed: bool, text: str) -> tuple[str, dic
     if dialect == "responses":
         return "/v1/responses", {"model": model, "input": text, "stream": streamed}, []
     if dialect == "anthropic":
-        body = {"model": model, "max_tokens": 500, "messages": chat, "stream": streamed}
+        body = {"model": model, "max_tokens": 10_000, "messages": chat, "stream": streamed}
         return "/v1/messages", body, [("anthropic-version", "2023-06-01")]
     action = "streamGenerateContent?alt=sse" if streamed else "generateContent"
     return f"/v1beta/models/{model}:{action}", {"contents": [{"role": "user", "parts": [{"text": text}]}]}, []
@@ -87,7 +89,8 @@ class Client:
         draw = self._random
         streamed = draw.random() < 0.6
         orders = draw.choice(FAULTS) if draw.random() < FAULTY else f"chunks={draw.randrange(1, 60)}"
-        text = f"[[sandbox {orders} tokens={draw.randrange(1, 300)}]] question {draw.randrange(1000)}"
+        tokens = 8000 if orders == LONG else draw.randrange(1, 300)
+        text = f"[[sandbox {orders} tokens={tokens}]] question {draw.randrange(1000)}"
         dialect = draw.choice(("openai", "responses", "anthropic", "gemini"))
         path, body, headers = asked(draw.choice(list(MODELS)), dialect, streamed, text)
         sent = [("Content-Type", "application/json"), ("Authorization", f"Bearer {draw.choice(self._keys)}"), *headers]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench import answers, conversions, figures, reading, soak, table
+from bench import answers, conversions, figures, reading, table
 from bench.answers import Answers
 
 FORMS = {"openai": answers.OPENAI, "anthropic": answers.ANTHROPIC}
@@ -107,8 +107,3 @@ def test_the_page_tells_all_of_a_run() -> None:
 def test_the_page_has_its_marks() -> None:
     text = table.PAGE.read_text()
     assert text.index(table.BEGIN) < text.index(table.END)
-
-
-def test_growth_is_from_beginning_to_end() -> None:
-    samples = [90.0] * 10 + [95.0] * 30 + [100.0] * 10
-    assert (soak._level(samples, end=False), soak._level(samples, end=True)) == (90.0, 100.0)
