@@ -23,8 +23,9 @@ from bench.processes import rss_mb
 from core.state.types import Channel, ChannelKey
 from core.vendors.interface import Call, ChatForm
 from core.vendors.registry import vendor
-from front.dialects import anthropic_stream, openai_render
+from front.dialects.anthropic import stream as anthropic_stream
 from front.dialects.interface import StreamRenderer
+from front.dialects.openai import render as openai_render
 
 PASS_SECONDS = 0.5
 _CHUNK = re.compile(rb"[0-9a-f]+\r\n")

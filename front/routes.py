@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from sanic import Request
 
-from front.dialects.anthropic import AnthropicChat, AnthropicErrors, AnthropicModels
-from front.dialects.cohere_chat import CohereChat
-from front.dialects.cohere_embed import CohereEmbed
-from front.dialects.gemini import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
+from front.dialects.anthropic.dialect import AnthropicChat, AnthropicErrors, AnthropicModels
+from front.dialects.cohere.chat import CohereChat
+from front.dialects.cohere.embed import CohereEmbed
+from front.dialects.gemini.dialect import GeminiChat, GeminiCount, GeminiEmbeddings, GeminiErrors, GeminiModels
 from front.dialects.interface import ErrorForm, ModelsDialect
-from front.dialects.ollama import VERSION, OllamaChat, OllamaEmbed, OllamaEmbeddings, OllamaModels
-from front.dialects.openai import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
-from front.dialects.openai_completions import OpenAICompletions
-from front.dialects.openai_edits import OpenAIEdits
-from front.dialects.openai_moderations import OpenAIModerations
-from front.dialects.openai_responses import OpenAIResponses
+from front.dialects.ollama.dialect import VERSION, OllamaChat, OllamaEmbed, OllamaEmbeddings, OllamaModels
+from front.dialects.openai.completions import OpenAICompletions
+from front.dialects.openai.dialect import EngineEmbeddings, OpenAIChat, OpenAIEmbeddings, OpenAIErrors, OpenAIModels
+from front.dialects.openai.edits import OpenAIEdits
+from front.dialects.openai.moderations import OpenAIModerations
 from front.dialects.rerank import CohereRerank, JinaRerank
+from front.dialects.responses.dialect import OpenAIResponses
 from front.methods import Methods
 from front.relay import Handler, Relay
 

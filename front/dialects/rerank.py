@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from isthmus.v1 import common_pb2, rerank_pb2
 
-from front.dialects import openai_errors
 from front.dialects.interface import Ask
+from front.dialects.openai import errors as openai_errors
 from front.dialects.strict import take, whole
 from front.errors import FrontError, bad
 

@@ -24,7 +24,7 @@ from sanic.response import HTTPResponse
 from front import call
 from front.body import Gauge, read_body
 from front.connection import end_after
-from front.dialects import openai_errors
+from front.dialects.openai import errors as openai_errors
 from front.dialects.strict import load_object
 from front.errors import FrontError, bad, from_rpc
 from front.limits import Limits

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.state.types import Channel
 from core.vendors.interface import Call
 from core.vendors.registry import ALL
-from front.dialects.cohere_chat import CohereChat
+from front.dialects.cohere.chat import CohereChat
 from front.dialects.interface import Ask
 
 CHANNEL = Channel(

@@ -13,7 +13,7 @@ from core.vendors.interface import Call
 from core.vendors.openai.completions import FORM
 from core.vendors.registry import ALL
 from front.dialects.interface import Ask
-from front.dialects.openai_completions import OpenAICompletions
+from front.dialects.openai.completions import OpenAICompletions
 
 VENDOR = 1014
 """vLLM: no rules of its own."""

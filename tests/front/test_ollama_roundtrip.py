@@ -12,7 +12,7 @@ from core.state.types import Channel
 from core.vendors.interface import Call
 from core.vendors.registry import ALL
 from front.dialects.interface import Ask
-from front.dialects.ollama import OllamaChat
+from front.dialects.ollama.dialect import OllamaChat
 
 CHANNEL = Channel(
     id=1, type=4, name="c", keys=(), base_url="http://127.0.0.1:1", models=frozenset(), groups=frozenset(),

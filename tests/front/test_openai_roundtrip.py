@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.state.types import Channel
 from core.vendors.interface import Call
 from core.vendors.registry import ALL
-from front.dialects import openai_chat
+from front.dialects.openai import chat as openai_chat
 
 VENDOR = 1014
 """vLLM: a form that is OpenAI's and takes all of it, thoughts included."""

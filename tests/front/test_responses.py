@@ -22,10 +22,10 @@ from core.state.types import Channel
 from core.vendors.interface import Call
 from core.vendors.registry import ALL
 from core.vendors.responses import names
-from front.dialects import openai_responses_carry as carry
-from front.dialects.gemini import GeminiChat
+from front.dialects.gemini.dialect import GeminiChat
 from front.dialects.interface import Ask
-from front.dialects.openai_responses import OpenAIResponses
+from front.dialects.responses import carry as carry
+from front.dialects.responses.dialect import OpenAIResponses
 from front.errors import FrontError
 from tests.vendors.test_responses import OUTPUT, decoded, stream_of
 

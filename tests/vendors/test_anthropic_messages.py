@@ -18,10 +18,14 @@ from core.vendors.anthropic.models import ALL_EFFORTS, facts, nearest
 from core.vendors.anthropic.signature import sound
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.registry import ALL
-from front.dialects import anthropic_messages, anthropic_render, carry, openai_chat, openai_reasoning
-from front.dialects.anthropic_parts import FORM, Blocks
-from front.dialects.anthropic_stream import StreamRenderer
-from front.dialects.openai_render import StreamRenderer as OpenAIStream
+from front.dialects import carry
+from front.dialects.anthropic import messages as anthropic_messages
+from front.dialects.anthropic import render as anthropic_render
+from front.dialects.anthropic.parts import FORM, Blocks
+from front.dialects.anthropic.stream import StreamRenderer
+from front.dialects.openai import chat as openai_chat
+from front.dialects.openai import reasoning as openai_reasoning
+from front.dialects.openai.render import StreamRenderer as OpenAIStream
 
 CLAUDE = ALL[14].chat[0]
 OPENAI = ALL[53].chat[0]

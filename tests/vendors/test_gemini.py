@@ -24,10 +24,11 @@ from core.vendors.gemini.partial import PartialArguments
 from core.vendors.interface import BadAnswer, Call
 from core.vendors.registry import ALL
 from core.vendors.shared import carry
-from front.dialects import call_ids, gemini_render
-from front.dialects.gemini import GeminiChat
+from front.dialects import call_ids
+from front.dialects.gemini import render as gemini_render
+from front.dialects.gemini.dialect import GeminiChat
 from front.dialects.interface import Ask
-from front.dialects.openai import OpenAIChat
+from front.dialects.openai.dialect import OpenAIChat
 
 CHANNEL = Channel(
     id=1, type=24, name="c", keys=(), base_url="https://generativelanguage.googleapis.com", models=frozenset(),

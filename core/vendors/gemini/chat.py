@@ -32,7 +32,7 @@ SHARE = 0.6
 """Of the output limit, where the option says nothing."""
 _FOREIGN = b"aXN0aG11cy"
 _CARRIED = re.compile(rb'"aXN0aG11cy[A-Za-z0-9+/_-]*={0,2}"')
-"""Another vendor's signature, which a client of this form brings back (front/dialects/gemini_parts.py: carried)."""
+"""Another vendor's signature, which a client of this form brings back (front/dialects/gemini/parts.py: carried)."""
 _GUARDED = {"serviceTier": "allow_service_tier", "service_tier": "allow_service_tier"}
 
 

@@ -10,7 +10,7 @@ SIGNER = "openai"
 CARRIED = "isthmus.v1."
 """How encrypted_content begins where the gateway's own dialect made it to carry another vendor's thoughts.
 
-The same words stand in front/dialects/openai_responses_carry.py; no vendor can read such content.
+The same words stand in front/dialects/responses/carry.py; no vendor can read such content.
 """
 SERVER_CALLS = {
     "web_search_call": "web_search",

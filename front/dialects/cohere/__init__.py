@@ -1,0 +1,1 @@
+"""Cohere's v2 as a dialect: chat and embeddings."""

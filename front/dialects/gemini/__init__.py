@@ -1,0 +1,1 @@
+"""Gemini's dialects: content, embeddings, models."""

@@ -1,0 +1,1 @@
+"""OpenAI's dialects: chat, completions, edits, embeddings, moderations, models."""
