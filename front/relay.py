@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -45,6 +44,7 @@ from front.dialects.strict import check_names, load_object, take
 from front.errors import FrontError, bad, from_fault, from_rpc
 from front.known import KnownKeys
 from front.settings import FrontSettings
+from front.silence import Silence
 
 JSON = "application/json"
 CHECK_KEY = access_pb2.CheckKeyRequest()
@@ -256,34 +256,24 @@ class Relay:
             if message.dropped:
                 headers["X-Isthmus-Dropped"] = dropped_text(message.dropped)
             response: Any = await request.respond(content_type=renderer.content_type, headers=headers)
+            silence = Silence(self._ping_seconds, renderer.ping, response.send)
             try:
                 while message is not grpc.aio.EOF:
                     out = _bytes(message, renderer)
                     if out:
                         await response.send(out)
-                    message = await self._next(messages, response, renderer)
+                        silence.heard()
+                    message = await messages.read()
                 last = renderer.close()
             except grpc.aio.AioRpcError as error:
                 last = renderer.fault(from_rpc(error)) + renderer.close()
+            finally:
+                silence.stop()
             if last:
                 await response.send(last)
             await response.eof()
         finally:
             messages.cancel()
-
-    async def _next(self, messages: Any, response: Any, renderer: StreamRenderer) -> Any:
-        """The next message; a sign of life is sent for each stretch of silence."""
-        if not self._ping_seconds:
-            return await messages.read()
-        task = asyncio.ensure_future(messages.read())
-        try:
-            while not (await asyncio.wait([task], timeout=self._ping_seconds))[0]:
-                if sign := renderer.ping():
-                    await response.send(sign)
-        except BaseException:
-            task.cancel()
-            raise
-        return task.result()
 
 
 def _bytes(message: chat_pb2.StreamGenerateResponse, renderer: StreamRenderer) -> bytes:

@@ -37,6 +37,10 @@ FIRST_OUTPUT_LIMIT = 1 << 20
 """Bytes a vendor may send before the first event is whole."""
 
 
+COUNTED = frozenset(("text", "thinking", "arguments", "refusal", "summary"))
+"""Kinds of deltas whose tokens are counted."""
+
+
 class _Native:
     """The client speaks the vendor's form: bytes in, bytes out."""
 
@@ -80,16 +84,21 @@ class _Canonical:
         self.fault: common_pb2.Fault | None = None
 
     def _message(self, events: list[chat_pb2.ChatEvent]) -> Message | None:
+        texts = []
         for event in events:
             kind = event.WhichOneof("event")
             if kind == "delta":
-                delta = event.delta.WhichOneof("delta")
-                if delta in ("text", "thinking", "arguments", "refusal", "summary"):
-                    self._delivered.add(getattr(event.delta, delta))
+                told = event.delta
+                delta = told.WhichOneof("delta")
+                if delta in COUNTED:
+                    texts.append(getattr(told, delta))
             elif kind == "fault":
                 self.fault = event.fault
             elif kind == "started" and not event.started.usage.input_tokens:
                 self._count_input(event.started)
+        if texts:
+            # The count does not depend on how the text was split.
+            self._delivered.add("".join(texts))
         return Message(events=events) if events else None
 
     def _count_input(self, started: chat_pb2.StreamStarted) -> None:
