@@ -93,12 +93,13 @@ class Journal:
                 raise
             os.close(fd)
 
-    def _open(self, base: int, carried: bytes, tail: bytes) -> None:
+    def _open(self, base: int, carried: bytes, tail: bytes, room: int = 0) -> None:
         """Makes the file as a draft, then gives it its name. Raises OSError; fd tells which file is in use."""
         draft, fd = self._draft()
         try:
             content = _HEADER.pack(MAGIC, base, len(carried)) + carried + tail
-            self._allocate(fd, 0, len(content) + CHUNK)
+            allocated = len(content) + CHUNK + room
+            self._allocate(fd, 0, allocated)
             done = 0
             while done < len(content):
                 done += self._write(fd, content[done:])
@@ -111,7 +112,7 @@ class Journal:
             os.close(self.fd)
         self.fd = fd
         self._file_end = len(content)
-        self._allocated = len(content) + CHUNK
+        self._allocated = allocated
         sync_folder(self.path.parent)
 
     @property
@@ -173,8 +174,8 @@ class Journal:
         """fdatasync; may run in a thread. Raises OSError: what was written before may be lost with the machine."""
         self._sync(self.fd)
 
-    def rotate(self, flushed_to: int, carried: Iterable[bytes]) -> None:
-        """Drops what lies before flushed_to, carrying these records along.
+    def rotate(self, flushed_to: int, carried: Iterable[bytes], room: int = 0) -> None:
+        """Drops what lies before flushed_to, carrying these records along, and keeps room bytes for what is to come.
 
         Raises OSError: the old file is still in use, or the new one whose name may not survive the machine.
         """
@@ -183,7 +184,7 @@ class Journal:
         length = self.end - flushed_to
         tail = os.pread(self.fd, length, self._file_end - length) if length else b""
         assert len(tail) == length
-        self._open(flushed_to, b"".join(carried), tail)
+        self._open(flushed_to, b"".join(carried), tail, room)
 
     def close(self, *, remove: bool) -> None:
         """Frees the lock; removes the file if all it held is in the database."""

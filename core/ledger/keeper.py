@@ -189,7 +189,8 @@ class Keeper:
             return
         before = journal.fd
         try:
-            journal.rotate(flushed_to, books.progress.values())
+            # The new file must hold as much room for open holds as the old one did.
+            journal.rotate(flushed_to, books.progress.values(), books.holds * books.tuning.room)
         except OSError as error:
             logger.error("the journal could not be shortened: %s", error)
             if journal.fd != before:

@@ -67,6 +67,40 @@ async def test_a_full_disk_refuses_at_admission_and_settles_what_was_reserved(ho
 
 
 @pytest.mark.usefixtures("small_chunks")
+async def test_a_shortened_journal_keeps_the_room_of_open_holds(house):
+    """The new file of a rotation has room for more than a chunk: for every hold that is open (seed 465)."""
+    db, settings = house
+    purse, disk = await purse_of(db, 1_000_000), Disk()
+    ledger = await open_ledger(db, settings, seams=on(disk), tuning=Tuning(rotate=50, background=False))
+    reserving = asyncio.ensure_future(ledger.reserve("first", Draws((), (purse,)), 10))
+    await asyncio.sleep(0)
+    await ledger.step()
+    ledger.settle(await reserving, 10, receipt())
+    holds = [ledger.try_reserve(f"r{number}", Draws((), (purse,)), 10) for number in range(20)]
+    assert all(holds)
+    before = ledger.books.journal.fd
+    await ledger.flush()
+    await until_rotated(ledger, before)
+    disk.full = True
+    for hold in holds:
+        made = receipt()
+        made.formula = "x" * (15 << 10)
+        ledger.settle(hold, 10, made)
+    assert ledger.books.journal.written, "all of it is in the file, though the disk is full"
+    ledger.abandon()
+
+
+async def until_rotated(ledger, before):
+    """Steps until the chore has come round."""
+    for _ in range(200):
+        await ledger.step()
+        if ledger.books.journal.fd != before:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the journal was not shortened")
+
+
+@pytest.mark.usefixtures("small_chunks")
 async def test_it_works_again_when_there_is_room(house):
     db, settings = house
     purse, disk = await purse_of(db, 1000), Disk()
