@@ -173,7 +173,7 @@ def post_from_the_beginning(patch: pytest.MonkeyPatch) -> None:
 
 def rotate_without_carrying(patch: pytest.MonkeyPatch) -> None:
     rotate = Journal.rotate
-    patch.setattr(Journal, "rotate", lambda self, flushed_to, carried: rotate(self, flushed_to, ()))
+    patch.setattr(Journal, "rotate", lambda self, flushed_to, carried, room=0: rotate(self, flushed_to, (), room))
 
 
 def ignore_the_lock(patch: pytest.MonkeyPatch) -> None:
