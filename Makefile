@@ -15,13 +15,16 @@ help: ## lists the targets
 
 setup: $(STAMP) protos ## puts everything into .venv; does nothing when nothing changed
 
-$(STAMP): requirements/dev.lock setup.cfg clients/python/setup.cfg pyproject.toml
+$(STAMP): requirements/dev.lock requirements/users.lock setup.cfg clients/python/setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Isthmus needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	test -x $(VENV)/users/bin/python || $(PYTHON) -m venv $(VENV)/users
+	$(VENV)/users/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/users.lock
 	$(BIN)/python clients/python/generate.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	@sh tools/services.sh
 	touch $(STAMP)
 
 protos: $(STAMP) ## generates the stubs when a proto changed
