@@ -16,6 +16,7 @@ from core.errors import InsufficientQuota, IsthmusError, VendorBroken, VendorErr
 from core.link.call import CallInfo, fault_of
 from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_error, open_attempt
 from core.pipeline.exchange import Exchange, Task
+from core.pipeline.heard import COUNTED, joined
 from core.pipeline.relay import Relay, told_or_counted
 from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
 from core.pricing.count import Delivered
@@ -35,10 +36,6 @@ TAIL_SECONDS = 0.05
 """How long the end of a body is awaited after the stream's own end, so that its connection can be used again."""
 FIRST_OUTPUT_LIMIT = 1 << 20
 """Bytes a vendor may send before the first event is whole."""
-
-
-COUNTED = frozenset(("text", "thinking", "arguments", "refusal", "summary"))
-"""Kinds of deltas whose tokens are counted."""
 
 
 class _Native:
@@ -84,21 +81,20 @@ class _Canonical:
         self.fault: common_pb2.Fault | None = None
 
     def _message(self, events: list[chat_pb2.ChatEvent]) -> Message | None:
-        texts = []
+        if len(events) > 2:
+            events = joined(events)
         for event in events:
             kind = event.WhichOneof("event")
             if kind == "delta":
                 told = event.delta
                 delta = told.WhichOneof("delta")
                 if delta in COUNTED:
-                    texts.append(getattr(told, delta))
+                    # The count does not depend on how the text was split.
+                    self._delivered.add(getattr(told, delta))
             elif kind == "fault":
                 self.fault = event.fault
             elif kind == "started" and not event.started.usage.input_tokens:
                 self._count_input(event.started)
-        if texts:
-            # The count does not depend on how the text was split.
-            self._delivered.add("".join(texts))
         return Message(events=events) if events else None
 
     def _count_input(self, started: chat_pb2.StreamStarted) -> None:
