@@ -18,6 +18,8 @@ from core.vendors.shared.words import words_event
 
 _CHUNK = decode.ANSWER | {"obfuscation"}
 _DELTA = decode.MESSAGE
+_TELLING = frozenset(("error", "base_resp", "x_groq", "timings"))
+"""Members beside the choices that say more than they do."""
 CALLS_LIMIT = 1024
 """Tool calls one choice may hold."""
 
@@ -106,6 +108,8 @@ class OpenAIDecoder:
             raise BadAnswer("an event of the stream is not JSON") from None
         if not isinstance(chunk, dict):
             raise BadAnswer("an event of the stream is not an object")
+        if self._more_words(chunk, out):
+            return
         error = chunk.get("error") if "base_resp" not in chunk else told.error_of(chunk)
         if error:
             self.finished = True
@@ -122,6 +126,26 @@ class OpenAIDecoder:
         for number, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
                 self._choice(choice, number, out)
+
+    def _more_words(self, chunk: dict[str, Any], out: list[ChatEvent]) -> bool:
+        """The chunk most streams are made of: some more text of a part that is open. False where it is another."""
+        choices = chunk.get("choices")
+        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+            return False
+        raw = choices[0]
+        delta, index = raw.get("delta"), raw.get("index")
+        if type(delta) is not dict or len(delta) != 1 or type(index) is not int:
+            return False
+        words, choice = delta.get("content"), self._choices.get(index)
+        if type(words) is not str or choice is None or choice.open_kind != "text" or choice.ended:
+            return False
+        if raw.get("finish_reason") or raw.get("logprobs") or raw.get("usage") or chunk.get("usage"):
+            return False
+        if not _TELLING.isdisjoint(chunk):
+            return False
+        if words:
+            out.append(words_event(index, choice.open_index, "text", words))
+        return True
 
     def _start(self, chunk: dict[str, Any], out: list[ChatEvent]) -> None:
         self._started = True
