@@ -35,7 +35,12 @@ class CoreSettings:
         Path("data"), "Folder of the SQLite file, the journals and the secret.", env="ISTHMUS_DATA", group="Node"
     )
     sql_dsn: str = setting(
-        "", "postgres://... ; empty: SQLite in the data folder.", env="SQL_DSN", secret=True, group="Database"
+        "",
+        "postgres://user:password@host/name, mysql://user:password@host/name or user:password@tcp(host:3306)/name; "
+        "empty: SQLite in the data folder.",
+        env="SQL_DSN",
+        secret=True,
+        group="Database",
     )
     sqlite_path: str = setting(
         "", "The SQLite file; empty: isthmus.db in the data folder.", env="SQLITE_PATH", group="Database"
@@ -45,12 +50,15 @@ class CoreSettings:
     )
     sql_max_idle: int = setting(
         1,
-        "Connections kept open though idle, of PostgreSQL.",
+        "Connections kept open though idle, of PostgreSQL and MySQL.",
         env="SQL_MAX_IDLE_CONNS",
         group="Database",
     )
     sql_max_lifetime: float = setting(
-        60.0, "Seconds a further idle connection is kept, of PostgreSQL.", env="SQL_MAX_LIFETIME", group="Database"
+        60.0,
+        "Seconds a further idle connection is kept, of PostgreSQL and MySQL.",
+        env="SQL_MAX_LIFETIME",
+        group="Database",
     )
     skip_migration: bool = setting(False, "Do not migrate at start.", env="SKIP_DATABASE_MIGRATION", group="Database")
     node: str = setting("", "This node's name; empty: the host's.", env="NODE_NAME", group="Node")

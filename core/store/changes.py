@@ -15,11 +15,13 @@ KEPT = 10_000
 def note(database: Database, kind: str, entity_id: int = 0) -> None:
     """Appends a change; inside write() only.
 
-    On PostgreSQL numbers are given before commits: without the lock a lower one
+    On servers numbers are given before commits: without the lock a lower one
     could appear after a higher one was read, and be missed.
     """
     if database.kind == "postgres":
         database.execute("SELECT pg_advisory_xact_lock(?)", (FEED_LOCK,))
+    elif database.kind == "mysql":
+        database.execute("SELECT name FROM locks WHERE name = 'feed' FOR UPDATE")
     sequence = Change.insert(kind=kind, entity_id=entity_id).execute()
     if sequence % 1000 == 0:
         Change.delete().where(Change.id < sequence - KEPT).execute()  # type: ignore[misc, unused-ignore]

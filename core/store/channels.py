@@ -200,10 +200,7 @@ class Channels:
         """
 
         def run() -> int:
-            query = Channel.select().where(Channel.id == channel_id)
-            if self._database.kind == "postgres":
-                query = query.for_update()
-            row = query.first()
+            row = self._database.locked(Channel.select().where(Channel.id == channel_id)).first()
             if row is None:
                 raise RecordNotFound("There is no such channel.")
             keys = split_keys(self._vault.decrypt(row.key) if row.key else "")
@@ -232,10 +229,7 @@ class Channels:
         """The state of a channel, or of one key of a multi-key channel: the channel follows its last key."""
 
         def run() -> None:
-            query = Channel.select().where(Channel.id == channel_id)
-            if self._database.kind == "postgres":
-                query = query.for_update()
-            row = query.first()
+            row = self._database.locked(Channel.select().where(Channel.id == channel_id)).first()
             if row is None:
                 return
             now = int(time.time())

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-import re
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
 
 from peewee import DataError
 from playhouse import pwasyncio
@@ -22,6 +21,9 @@ from playhouse.migrations import Runner
 
 from core.errors import InvalidRequest
 from core.settings import CoreSettings
+from core.store import dsn as dsns
+from core.store import mysql
+from core.store.dsn import Dsn, Kind
 
 logger = logging.getLogger("isthmus.store")
 T = TypeVar("T")
@@ -31,10 +33,20 @@ BUSY_MS = 10_000
 """How long SQLite waits for another writer."""
 SQLITE_MOST = 32
 """Connections to a SQLite file: each is a thread, all are opened at once, and only one writes."""
+ACQUIRE_SECONDS = 10
+"""Longest wait for a connection."""
 OPEN_SECONDS = 8.0
 """Longest wait for the first answer: a failed start ends within 10 s."""
 ADVISORY_LOCK = 0x69737468
 """PostgreSQL's advisory lock that a migrating node holds ("isth")."""
+NAMED_LOCK = "isthmus migrates"
+"""MySQL's."""
+MIGRATION_SECONDS = 600
+"""How long a node waits there for another that migrates."""
+DEADLOCK_TRIES = 6
+"""How often a transaction that a deadlock ended is run again."""
+DEADLOCK_PAUSE = 0.02
+"""Seconds before the first time, at most; doubled each time."""
 
 
 class Unstorable(InvalidRequest, ValueError):
@@ -55,9 +67,9 @@ async def _told(work: Awaitable[T]) -> T:
 
 
 class Database:
-    """SQLite (WAL, synchronous=FULL) or PostgreSQL."""
+    """SQLite (WAL, synchronous=FULL), PostgreSQL, or MySQL and MariaDB."""
 
-    def __init__(self, peewee: Any, kind: Literal["sqlite", "postgres"], lock_file: Path | None) -> None:
+    def __init__(self, peewee: Any, kind: Kind, lock_file: Path | None) -> None:
         self.peewee = peewee
         self.kind = kind
         self._lock_file = lock_file
@@ -69,13 +81,17 @@ class Database:
         from core.store import models
 
         if settings.sql_dsn:
-            database = cls(_postgres(settings), "postgres", None)
+            dsn = dsns.parse(settings.sql_dsn)
+            database = cls(_OPENERS[dsn.kind](dsn, settings), dsn.kind, None)
         else:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = Path(settings.sqlite_path) if settings.sqlite_path else settings.data / "isthmus.db"
             pragmas = {"journal_mode": "wal", "synchronous": "full", "busy_timeout": BUSY_MS}
             made = pwasyncio.AsyncSqliteDatabase(
-                str(path), pragmas=pragmas, pool_size=min(settings.sql_max_open, SQLITE_MOST), acquire_timeout=10
+                str(path),
+                pragmas=pragmas,
+                pool_size=min(settings.sql_max_open, SQLITE_MOST),
+                acquire_timeout=ACQUIRE_SECONDS,
             )
             database = cls(made, "sqlite", path.with_suffix(".lock"))
         models.bind(database.peewee)
@@ -92,11 +108,14 @@ class Database:
         return database
 
     async def read(self, fn: Callable[..., T], *args: Any) -> T:
-        """Runs synchronous database code in a task of its own."""
-        return await asyncio.shield(self._start(_told(self.peewee.run(fn, *args))))
+        """Runs synchronous database code in a task of its own; again, once, where the connection was lost."""
+        return await asyncio.shield(self._start(_told(self._read(fn, args))))
 
     async def write(self, fn: Callable[..., T], *args: Any) -> T:
-        """As read(), as one transaction. The caller's cancellation does not reach it."""
+        """As read(), as one transaction. The caller's cancellation does not reach it.
+
+        fn runs again where a deadlock ended it, or a connection lost before COMMIT: it must be able to.
+        """
         return await asyncio.shield(self._start(_told(self._transaction(fn, args))))
 
     def _start(self, work: Any) -> asyncio.Task[Any]:
@@ -110,15 +129,56 @@ class Database:
         if not task.cancelled():
             task.exception()  # a caller that was cancelled will not ask
 
-    async def _transaction(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
-        def run() -> T:
-            # A deferred SQLite transaction fails when it upgrades; an immediate one waits.
-            kwargs = {"lock_type": "IMMEDIATE"} if self.kind == "sqlite" else {}
-            with self.peewee.transaction(**kwargs):
-                return fn(*args)
-
-        result: T = await self.peewee.run(run)
+    async def _read(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            result: T = await self.peewee.run(fn, *args)
+        except Exception as error:
+            if not await self._reconnected(error):
+                raise
+            result = await self.peewee.run(fn, *args)
         return result
+
+    async def _transaction(self, fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+        # A deferred SQLite transaction fails when it upgrades; an immediate one waits.
+        kwargs = {"lock_type": "IMMEDIATE"} if self.kind == "sqlite" else {}
+        committing, reconnected, deadlocks = False, False, 0
+
+        def run() -> T:
+            nonlocal committing
+            committing = False
+            with self.peewee.transaction(**kwargs):
+                result = fn(*args)
+                committing = True
+            return result
+
+        while True:
+            try:
+                result: T = await self.peewee.run(run)
+            except Exception as error:
+                if _is_deadlock(error) and deadlocks < DEADLOCK_TRIES:
+                    deadlocks += 1
+                    # Of two that met, one must be late.
+                    await asyncio.sleep(random.random() * DEADLOCK_PAUSE * 2**deadlocks)  # noqa: S311
+                # A COMMIT whose answer was lost may have happened: that is for the caller to find out.
+                elif not committing and not reconnected and await self._reconnected(error):
+                    reconnected = True
+                else:
+                    raise
+            else:
+                return result
+
+    async def _reconnected(self, error: Exception) -> bool:
+        """Whether the error is a lost connection, which is put away then. SQLite has none; asyncpg's pool looks."""
+        if self.kind != "mysql" or mysql.code(error) not in mysql.GONE:
+            return False
+        logger.warning("the connection to the database was lost", extra={"error": mysql.code(error)})
+        self.peewee.drop_connection()
+        await self.peewee.aclose()
+        return True
+
+    def locked(self, query: Any) -> Any:
+        """A query whose rows stay as they are until this transaction ends; SQLite has one writer at a time."""
+        return query if self.kind == "sqlite" else query.for_update()
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of hand-written SQL with `?` placeholders; only inside read() and write()."""
@@ -129,16 +189,22 @@ class Database:
         return int(self.peewee.execute_sql(self._sql(sql), tuple(params)).rowcount)
 
     def _sql(self, sql: str) -> str:
-        return sql if self.kind == "sqlite" else sql.replace("?", "%s")
+        if self.kind == "sqlite":
+            return sql
+        return (mysql.translate(sql) if self.kind == "mysql" else sql).replace("?", "%s")
 
     async def migrate(self) -> None:
         """Applies what is pending. Several starters wait for each other."""
         if self._lock_file is not None:
             with self._lock_file.open("a+") as lock:
                 await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-                await self.read(self._apply)
+                await self._alone(self._apply)
         else:
-            await self.read(self._apply_locked)
+            await self._alone(self._apply_locked if self.kind == "postgres" else self._apply_named)
+
+    async def _alone(self, work: Callable[[], None]) -> None:
+        """As read(), never twice."""
+        await asyncio.shield(self._start(_told(self.peewee.run(work))))
 
     def _apply(self) -> None:
         names = Runner(self.peewee, str(MIGRATIONS)).up()
@@ -151,6 +217,19 @@ class Database:
             self._apply()
         finally:
             self.peewee.execute_sql(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})")
+
+    def _apply_named(self) -> None:
+        # Of the server: other databases on it have locks of their own.
+        name = f"{NAMED_LOCK} {self.peewee.database}"[:64]
+        ((got,),) = self.execute("SELECT GET_LOCK(?, ?)", (name, MIGRATION_SECONDS))
+        if got != 1:
+            raise TimeoutError("another node has been migrating the database for too long")
+        self.peewee.migrating = True
+        try:
+            self._apply()
+        finally:
+            self.peewee.migrating = False
+            self.execute("SELECT RELEASE_LOCK(?)", (name,))
 
     async def close(self) -> None:
         """Waits for running work, closes the pool. An open pool would keep the process alive."""
@@ -167,19 +246,35 @@ class _Postgres(pwasyncio.AsyncPostgresqlDatabase):  # type: ignore[misc, unused
         return bytes
 
 
-def _postgres(settings: CoreSettings) -> Any:
-    """A PostgreSQL database from a DSN such as postgres://user:password@host:5432/name."""
-    if not re.match(r"postgres(ql)?://", settings.sql_dsn):
-        raise ValueError("SQL_DSN must begin with postgres://")
-    parts = urlsplit(settings.sql_dsn)
+def _is_deadlock(error: Exception) -> bool:
+    """Whether the database ended this transaction to let another go on: none of it happened."""
+    if mysql.code(error) == mysql.DEADLOCK:
+        return True
+    return any(type(part).__name__ in ("DeadlockDetectedError", "SerializationError") for part in (error, *error.args))
+
+
+def _open_postgres(dsn: Dsn, settings: CoreSettings) -> Any:
     return _Postgres(
-        parts.path.lstrip("/") or "postgres",
-        user=unquote(parts.username or "postgres"),
-        password=unquote(parts.password or "") or None,
-        host=unquote(parts.hostname or "localhost"),
-        port=parts.port or 5432,
+        dsn.name,
+        user=dsn.user,
+        password=dsn.password or None,
+        host=dsn.host,
+        port=dsn.port,
         pool_size=settings.sql_max_open,
         pool_min_size=min(settings.sql_max_idle, settings.sql_max_open),
         max_inactive_connection_lifetime=settings.sql_max_lifetime,
-        acquire_timeout=10,
+        acquire_timeout=ACQUIRE_SECONDS,
     )
+
+
+def _open_mysql(dsn: Dsn, settings: CoreSettings) -> Any:
+    return mysql.open_mysql(
+        dsn,
+        most=settings.sql_max_open,
+        idle=settings.sql_max_idle,
+        lifetime=settings.sql_max_lifetime,
+        patience=ACQUIRE_SECONDS,
+    )
+
+
+_OPENERS: dict[str, Callable[[Dsn, CoreSettings], Any]] = {"postgres": _open_postgres, "mysql": _open_mysql}

@@ -40,7 +40,7 @@ class Keys:
             if most is not None:
                 owner = User.select(User.id).where(User.id == user_id)
                 # Whoever creates keys of one account at the same time waits here, so that the count holds.
-                (owner.for_update() if self._database.kind == "postgres" else owner).first()
+                self._database.locked(owner).first()
                 if Token.select().where(Token.user_id == user_id, Token.deleted_at == 0).count() >= most:
                     raise InvalidRequest(f"An account has at most {most} keys.")
             token = Token.create(

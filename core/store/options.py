@@ -27,7 +27,7 @@ class OptionRows:
 
     async def all(self) -> dict[str, str]:
         """Every row."""
-        rows = await self._database.read(lambda: self._database.execute("SELECT key, value FROM options"))
+        rows = await self._database.read(lambda: self._database.execute('SELECT "key", value FROM options'))
         return {str(name): self._opened(str(name), str(value)) for name, value in rows}
 
     def _opened(self, name: str, value: str) -> str:

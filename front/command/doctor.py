@@ -18,6 +18,12 @@ FREE_BYTES = 1 << 30
 """Free disk below which a warning is given."""
 CLOCK_SECONDS = 2.0
 """How far this clock and the database's may be apart."""
+CLOCKS = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgres": "EXTRACT(EPOCH FROM now())",
+    "mysql": "UNIX_TIMESTAMP(NOW(6))",
+}
+"""The database's clock as Unix seconds."""
 
 Check = Callable[[], Awaitable[str]]
 
@@ -87,10 +93,7 @@ async def _port(host: str, port: int) -> str:
 async def _database(settings: CoreSettings) -> str:
     database = await Database.open(settings)
     try:
-        expression = (
-            "EXTRACT(EPOCH FROM now())" if database.kind == "postgres" else "(julianday('now') - 2440587.5) * 86400.0"
-        )
-        rows = await database.read(lambda: database.execute(f"SELECT {expression}"))
+        rows = await database.read(lambda: database.execute(f"SELECT {CLOCKS[database.kind]}"))
         drift = abs(float(rows[0][0]) - time.time())
         if drift > CLOCK_SECONDS:
             raise Trouble(f"its clock and this machine's are {drift:.0f} s apart; set both by NTP")

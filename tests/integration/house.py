@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
+import pymysql
 
 PASSWORD = "correct-horse-7"
 START_SECONDS = 30.0
@@ -165,7 +167,7 @@ class House:
     channels: list[int] = field(default_factory=list)
     workers: int = 1
     dsn: str = ""
-    """PostgreSQL's, where the database is not SQLite."""
+    """The server's, where the database is not SQLite."""
 
     @property
     def port(self) -> int:
@@ -267,6 +269,8 @@ class House:
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
         """Rows of the gateway's database, which may have stopped."""
+        if self.dsn.startswith("mysql"):
+            return _mysql_rows(self.dsn, sql, values)
         if self.dsn:
             return asyncio.run(_postgres_rows(self.dsn, sql, values))
         with contextlib.closing(sqlite3.connect(self.data / "isthmus.db", timeout=20)) as database, database:
@@ -288,6 +292,18 @@ async def _postgres_rows(dsn: str, sql: str, values: tuple[Any, ...]) -> list[An
         return [tuple(row) for row in await database.fetch(marked, *values)]
     finally:
         await database.close()
+
+
+def _mysql_rows(dsn: str, sql: str, values: tuple[Any, ...]) -> list[Any]:
+    """As _postgres_rows()."""
+    where = urlsplit(dsn)
+    connection = pymysql.connect(
+        host=where.hostname, port=where.port or 3306, user=where.username, password=unquote(where.password or ""),
+        database=where.path.lstrip("/"), charset="utf8mb4", sql_mode="ANSI_QUOTES", autocommit=True,
+    )  # fmt: skip
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute(sql.replace("?", "%s"), values)
+        return [tuple(row) for row in cursor.fetchall()]
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.house import House, children, house, run, serve, until
-from tests.servers.postgres import postgres
+from tests.servers.databases import SERVERS, dsn_of
 
 ROUNDS = int(os.environ.get("CRASH_ROUNDS", "20"))
 """Rounds of killing; CRASH_ROUNDS=200 for the long form."""
@@ -154,10 +154,10 @@ def test_the_whole_gateway_is_killed_and_started_again(tmp_path: Path) -> None:
 # -- two nodes on one database --------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, House]]:
-    """Two gateways of one worker each, with folders of their own, on one PostgreSQL."""
-    with postgres() as dsn, contextlib.ExitStack() as stack:
+@pytest.fixture(scope="module", params=list(SERVERS))
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, House]]:
+    """Two gateways of one worker each, with folders of their own, on one PostgreSQL, and on one MariaDB."""
+    with dsn_of(request.param) as dsn, contextlib.ExitStack() as stack:
         environ = {**SECRETS, "SQL_DSN": dsn}
         first = stack.enter_context(house(tmp_path_factory.mktemp("a"), environ={**environ, "NODE_NAME": "a"}))
         second = stack.enter_context(serve(tmp_path_factory.mktemp("b"), environ={**environ, "NODE_NAME": "b"}))

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL cut at COMMIT: the outcome is found out, nothing doubles, nothing is lost."""
+"""The connection to the database cut at COMMIT: the outcome is found out, nothing doubles, nothing is lost."""
 
 import asyncio
 import contextlib
@@ -14,21 +14,21 @@ from core.settings import CoreSettings
 from core.store.database import Database
 from tests.integration.house import free_port
 from tests.ledger.house import logged, purse_of, read, receipt, rows, until
-from tests.servers.postgres import postgres
+from tests.servers.databases import SERVERS, dsn_of, empty
 
 CUTS = ("before", "after", "late")
 """before: COMMIT never reaches the server. after: it commits, its answer is dropped. late: the client is cut off first,
 the server gets COMMIT a moment later."""
 
 
-@pytest.fixture(scope="module")
-def server():
-    with postgres() as dsn:
+@pytest.fixture(scope="module", params=list(SERVERS))
+def server(request):
+    with dsn_of(request.param) as dsn:
         yield dsn
 
 
 class Proxy:
-    """Passes PostgreSQL's protocol on; at the next COMMIT that is armed it cuts the connection."""
+    """Passes the database's protocol on; at the next COMMIT that is armed it cuts the connection."""
 
     def __init__(self, port):
         self.port, self.armed, self.cuts = port, "", 0
@@ -97,8 +97,7 @@ async def house(server, tmp_path):
         through = replace(straight, sql_dsn=server.replace(f":{port}/", f":{proxy.listening}/"))
         look = await Database.open(straight)
         await look.migrate()
-        tables = "users, tokens, channels, options, logs, setups, changes, purses, leases, journals, set_aside"
-        await look.write(lambda: look.execute_count(f"TRUNCATE {tables} RESTART IDENTITY"))
+        await empty(look)
         db = await Database.open(through)
         yield db, look, through, proxy
         await db.close()
@@ -204,7 +203,7 @@ async def test_under_load_with_cuts_all_the_time(house):
     assert (found.available, found.leased, found.settled) == (100_000 - 600, 0, 600)
 
 
-async def test_what_postgresql_refuses_for_good_is_set_aside(house):
+async def test_what_the_database_refuses_for_good_is_set_aside(house):
     _, look, settings, _ = house
     purse = await purse_of(look, 1000)
     ledger = await open_ledger(look, settings)

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.house import House, house
+from tests.servers.databases import dsn_of
 from tests.rest.people import Person, make, sign_in
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One worker, so that what was written is known at once; one channel."""
-    with house(tmp_path_factory.mktemp("rest")) as made:
-        made.add_channel()
-        yield made
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One worker, so that what was written is known at once; one channel. Over the database --database names."""
+    with dsn_of(request.config.getoption("--database")) as dsn:
+        with house(tmp_path_factory.mktemp("rest"), environ={"SQL_DSN": dsn}) as made:
+            made.add_channel()
+            yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One suite for the store, the state and the ledger over SQLite and PostgreSQL."""
+"""One suite for the store, the state and the ledger over SQLite, PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
 from core.store.store import Store
-from tests.servers.postgres import postgres
+from tests.servers.databases import KINDS, dsn_of, empty
 
 SECRET = "a" * 48
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=KINDS)
 def dsn(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield ""
-    else:
-        with postgres() as found:
-            yield found
+    with dsn_of(request.param) as found:
+        yield found
 
 
 @pytest.fixture
@@ -42,12 +39,7 @@ async def store(settings: CoreSettings) -> AsyncIterator[Store]:
     database = await Database.open(settings)
     await database.migrate()
     await database.migrate()
-    if database.kind == "postgres":
-        tables = (
-            "users, tokens, channels, options, logs, redemptions, setups, changes, purses, leases, journals, set_aside,"
-            " two_fas, two_fa_backup_codes, proofs"
-        )
-        await database.write(lambda: database.execute_count(f"TRUNCATE {tables} RESTART IDENTITY"))
+    await empty(database)
     yield Store(database, settings)
     await database.close()
 
@@ -94,7 +86,7 @@ async def test_what_other_programs_write_is_seen(store: Store, settings: CoreSet
     """SYNC_FREQUENCY: changes that are in no feed are read every so often; without it they wait for a restart."""
     states = [await State.open(store, replace(settings, full_sync_seconds=seconds)) for seconds in (0.05, 0.0)]
     try:
-        sql = "INSERT INTO options (key, value) VALUES ('SystemName', 'By hand')"
+        sql = """INSERT INTO options ("key", value) VALUES ('SystemName', 'By hand')"""
         await store.database.write(lambda: store.database.execute_count(sql))
         deadline = time.monotonic() + 20
         while states[0].snapshot.options.raw["SystemName"] != "By hand":

@@ -1,4 +1,4 @@
-"""What management asks of the store, over SQLite and PostgreSQL."""
+"""What management asks of the store, over every database."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ async def test_secret_options_are_sealed(store: Store) -> None:
     """At rest no secret stands in clear; one that an import left in clear is read all the same."""
     written = {"GitHubClientSecret": SECRET, "SMTPToken": "", "SystemName": "Mine"}
     await store.options.set_many(written)
-    rows = dict(await store.database.read(lambda: store.database.execute("SELECT key, value FROM options")))
+    rows = dict(await store.database.read(lambda: store.database.execute('SELECT "key", value FROM options')))
     assert SECRET not in str(rows)
     assert rows["SystemName"] == "Mine"
     assert await store.options.all() == written
