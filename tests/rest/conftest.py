@@ -7,17 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.house import House, house
-from tests.servers.databases import dsn_of
 from tests.rest.people import Person, make, sign_in
+from tests.servers.databases import dsn_of
 
 
 @pytest.fixture(scope="module")
 def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One worker, so that what was written is known at once; one channel. Over the database --database names."""
-    with dsn_of(request.config.getoption("--database")) as dsn:
-        with house(tmp_path_factory.mktemp("rest"), environ={"SQL_DSN": dsn}) as made:
-            made.add_channel()
-            yield made
+    with (
+        dsn_of(request.config.getoption("--database")) as dsn,
+        house(tmp_path_factory.mktemp("rest"), environ={"SQL_DSN": dsn}) as made,
+    ):
+        made.add_channel()
+        yield made
 
 
 @pytest.fixture(scope="module")
