@@ -211,7 +211,7 @@ async def test_secret_options_are_sealed(store: Store) -> None:
     assert rows["SystemName"] == "Mine"
     assert await store.options.all() == written
     await store.database.write(
-        lambda: store.database.execute("UPDATE options SET value = 'plain' WHERE key = 'GitHubClientSecret'")
+        lambda: store.database.execute("""UPDATE options SET value = 'plain' WHERE "key" = 'GitHubClientSecret'""")
     )
     assert (await store.options.all())["GitHubClientSecret"] == "plain"
     await store.options.set_many({"GitHubClientSecret": SECRET})
