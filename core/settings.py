@@ -159,6 +159,21 @@ class CoreSettings:
     gemini_images_most: int = setting(
         0, "Most pictures of a request to Gemini; 0: no limit.", env="GEMINI_VISION_MAX_IMAGE_NUM", group="Vendors"
     )
+    max_request_mb: int = setting(
+        128, "Largest request, files fetched for it included.", env="MAX_REQUEST_BODY_MB", group="Vendors"
+    )
+    max_file_mb: int = setting(
+        64, "Largest file fetched for a request by its address.", env="MAX_FILE_DOWNLOAD_MB", group="Vendors"
+    )
+    fetch_seconds: float = setting(
+        30.0, "Longest a file may take, its redirects included.", env="ISTHMUS_FETCH_SECONDS", group="Vendors"
+    )
+    fetched_in_flight_mb: int = setting(
+        512,
+        "Bytes of all files one worker holds at once; above, 503.",
+        env="ISTHMUS_FETCHED_IN_FLIGHT_MB",
+        group="Vendors",
+    )
     max_answer_mb: int = setting(
         128, "Largest unstreamed answer of a vendor.", env="ISTHMUS_MAX_ANSWER_MB", group="Vendors"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from isthmus.v1 import billing_pb2, chat_pb2, common_pb2
 
@@ -20,10 +20,16 @@ from core.errors import (
     VendorTimeout,
     VendorUnreachable,
 )
+from core.fetch.fetcher import Budget, Fetcher
+from core.fetch.rules import rules_of
+from core.ledger.interface import Ledger
 from core.pipeline.exchange import Exchange, Form
+from core.pipeline.files import Files, text_bytes
 from core.pipeline.forced import Forced
 from core.pipeline.held import STATEFUL, check_held
 from core.pipeline.in_content import InContent
+from core.pipeline.reserve import hold_more
+from core.pricing.estimate import BYTES_PER_TOKEN
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status
 from core.settings import CoreSettings
@@ -45,6 +51,16 @@ CHAT = "openai.chat"
 ERROR_BODY_LIMIT = 1 << 20
 """Bytes of a vendor's error answer that are read."""
 UPSTREAM_ID_HEADERS = ("x-request-id", "request-id", "x-oneapi-request-id", "cf-ray")
+
+
+class Means(Protocol):
+    """What attempts are made with; the relay has it."""
+
+    settings: CoreSettings
+    upstream: Upstream
+    tokens: Tokens
+    fetcher: Fetcher
+    ledger: Ledger
 
 
 @dataclass(slots=True)
@@ -140,16 +156,31 @@ def _told(exchange: Exchange, channel: Channel, form: Any) -> Any:
     return form
 
 
-async def open_attempt(
-    exchange: Exchange,
-    candidate: Candidate,
-    attempt: billing_pb2.Attempt,
-    upstream: Upstream,
-    settings: CoreSettings,
-    tokens: Tokens,
-) -> Opened:
-    """Sends the request; returns when a 2xx head is here. Raises VendorError, ChannelError, UnsupportedFeature."""
-    channel = candidate.channel
+async def _with_files(exchange: Exchange, form: Any, own: bool, means: Means) -> Any:
+    """The canonical request, with the bytes of files that the form takes by no address. Raises InvalidRequest."""
+    canonical = exchange.task.canonical
+    wants = getattr(form, "wants_bytes", None)
+    if wants is None or (own and not getattr(form, "wants_of_its_own", False)):
+        return canonical
+    if exchange.files is None:
+        size = len(exchange.task.native.body) if exchange.task.native is not None else canonical.ByteSize()
+        budget = Budget(means.fetcher.room, (means.settings.max_request_mb << 20) - size)
+        exchange.files = Files(means.fetcher, rules_of(exchange.snapshot.options.raw), budget)
+    ready = await exchange.files.ready(canonical, wants)
+    if ready is not canonical and exchange.hold is not None:
+        # Pictures cost what they were estimated at; a text by address is as long as its server likes.
+        more = text_bytes(ready) // BYTES_PER_TOKEN
+        await hold_more(exchange, means.ledger, more)
+    return ready
+
+
+async def open_attempt(exchange: Exchange, candidate: Candidate, attempt: billing_pb2.Attempt, means: Means) -> Opened:
+    """Sends the request; returns when a 2xx head is here.
+
+    Raises VendorError, ChannelError, UnsupportedFeature; InvalidRequest where a file cannot be fetched,
+    InsufficientQuota where it is longer than the purse.
+    """
+    channel, settings, tokens = candidate.channel, means.settings, means.tokens
     row, form, native = _form(exchange, candidate)
     sent = map_model(channel, exchange.envelope.model)
     call = Call(
@@ -169,15 +200,18 @@ async def open_attempt(
     if not native and isinstance(exchange.task.canonical, chat_pb2.ChatRequest):
         check_held(exchange.task.canonical, form.name)
         check_prompt(exchange.task.canonical, form.name)
-    wire = form.splice(exchange.task.native, call) if native else form.encode(exchange.task.canonical, call)
+    canonical = await _with_files(exchange, form, native, means)
+    if canonical is not exchange.task.canonical:
+        native = attempt.native = False
+    wire = form.splice(exchange.task.native, call) if native else form.encode(canonical, call)
     exchange.dropped = wire.dropped
     timeouts, proxy = _timeouts(settings), str(channel.setting.get("proxy") or "")
     if row.authorise:
-        wire = await AUTHORISERS[row.authorise](wire, call, Outside(upstream, tokens, timeouts, proxy))
+        wire = await AUTHORISERS[row.authorise](wire, call, Outside(means.upstream, tokens, timeouts, proxy))
     request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy, wire.last)
     sent_at = time.monotonic()
     try:
-        answer = await upstream.send(request)
+        answer = await means.upstream.send(request)
     except UpstreamFailure as failure:
         raise failure_error(failure) from failure
     attempt.first_byte_ms = int((time.monotonic() - sent_at) * 1000)

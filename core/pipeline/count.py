@@ -91,7 +91,7 @@ async def count(
 async def _ask(relay: Relay, exchange: Exchange, candidate: Candidate) -> int:
     """One vendor's count. Raises VendorError, ChannelError."""
     attempt = billing_pb2.Attempt()
-    opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings, relay.tokens)
+    opened = await open_attempt(exchange, candidate, attempt, relay)
     body = await read_whole(opened, relay.settings)
     try:
         tokens: int = opened.form.decode(body, opened.call)

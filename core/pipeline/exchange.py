@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
 
 from core.ledger.interface import Hold
+from core.pipeline.files import Files
 from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
 from core.state.types import Principal, Snapshot
@@ -75,6 +76,10 @@ class Exchange:
     usage: usage_pb2.Usage | None = None
     tariff: Tariff | None = None
     """The model's price expression, frozen at the reserve; None where the price tables count."""
+    tokens_of_files: int = 0
+    """Of the estimate: those of texts fetched by address."""
+    files: Files | None = None
+    """What was fetched for it; None where nothing may be."""
     free: bool = False
     """Billed to nobody: the test of a channel."""
     check_at: int = 0
@@ -95,6 +100,7 @@ class Exchange:
         What is small stays, because it costs less than forgetting it. A prompt whose
         vendor may tell no usage is counted by a sample before.
         """
+        self.close_files()
         native = self.task.native
         if (len(native.body) if native is not None else 0) < LARGE and self.task.canonical.ByteSize() < LARGE:
             return
@@ -105,6 +111,12 @@ class Exchange:
         envelope.CopyFrom(self.envelope)
         self.envelope = envelope
         self.task = Task(self.task.operation, None, None, self.task.include_usage)
+
+    def close_files(self) -> None:
+        """Forgets what was fetched; may be called twice."""
+        files, self.files = self.files, None
+        if files is not None:
+            files.close()
 
     def elapsed_ms(self) -> int:
         """Milliseconds since the request came."""

@@ -24,6 +24,7 @@ from core.errors import (
     ShuttingDown,
     VendorError,
 )
+from core.fetch.fetcher import Fetcher
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
 from core.pipeline.admit import check_words
@@ -81,6 +82,7 @@ class Relay:
     health: Health = field(default_factory=Health)
     limits: RequestLimits = field(default_factory=RequestLimits)
     machine: Machine = field(init=False)
+    fetcher: Fetcher = field(init=False)
     rng: random.Random = field(default_factory=random.Random)
     stopping: bool = False
     """New requests are turned away."""
@@ -91,6 +93,9 @@ class Relay:
 
     def __post_init__(self) -> None:
         self.machine = Machine(self.settings.data)
+        self.fetcher = Fetcher(
+            self.settings.max_file_mb << 20, self.settings.fetch_seconds, self.settings.fetched_in_flight_mb << 20
+        )
 
     # -- begin --------------------------------------------------------------------------------
 
@@ -250,6 +255,7 @@ class Relay:
             raise
         finally:
             self.running -= 1
+            exchange.close_files()
             if exchange.hold is not None:
                 self.ledger.release(exchange.hold)
                 exchange.hold = None
@@ -258,7 +264,7 @@ class Relay:
         self, exchange: Exchange
     ) -> Callable[[Candidate, billing_pb2.Attempt], Awaitable[tuple[bytes | None, Any, usage_pb2.Usage]]]:
         async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> tuple[bytes | None, Any, usage_pb2.Usage]:
-            opened = await open_attempt(exchange, candidate, attempt, self.upstream, self.settings, self.tokens)
+            opened = await open_attempt(exchange, candidate, attempt, self)
             body = await read_whole(opened, self.settings)
             return read_answer(exchange, opened, body)
 

@@ -114,3 +114,18 @@ def _by_expression(exchange: Exchange, tariff: Tariff, output: int) -> int:
         model = exchange.envelope.model
         raise PriceNotSet(f"The price expression of {model} gives no price: {error}.", param="model") from error
     return min(UNITS_MOST, max(units, 1 if options.free_model_pre_consume else 0))
+
+
+async def hold_more(exchange: Exchange, ledger: Ledger, tokens: int) -> None:
+    """Holds input tokens beyond those the reserve was made with, once. Raises InsufficientQuota, PriceNotSet."""
+    hold, more = exchange.hold, tokens - exchange.tokens_of_files
+    if hold is None or more <= 0:
+        return
+    most, choices = limits_of(exchange.envelope, exchange.task.canonical)
+    before = _units(exchange, exchange.group, most, choices)
+    exchange.tokens_of_files = tokens
+    exchange.prompt_tokens += more
+    units = _units(exchange, exchange.group, most, choices) - before
+    if units > 0:
+        await ledger.extend(hold, units)
+        exchange.reserved += units

@@ -159,6 +159,7 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
             await current.opened.answer.aclose()
     finally:
         relay.running -= 1
+        exchange.close_files()
         if exchange.hold is not None:
             relay.ledger.release(exchange.hold)
             exchange.hold = None
@@ -168,7 +169,7 @@ async def _first(relay: Relay, exchange: Exchange, plan: Plan) -> _Open:
     """Opens channels until one delivers something."""
 
     async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> _Open:
-        opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings, relay.tokens)
+        opened = await open_attempt(exchange, candidate, attempt, relay)
         try:
             return await _first_output(exchange, opened)
         except BaseException:

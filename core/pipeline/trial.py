@@ -127,7 +127,7 @@ async def _run(relay: Relay, exchange: Exchange, channel: Channel) -> billing_pb
         raise RecordNotFound("The channel has no enabled key.")
     candidate = Candidate(channel, channel.keys[0], "default")
     attempt = note(exchange, candidate)
-    opened = await open_attempt(exchange, candidate, attempt, relay.upstream, relay.settings, relay.tokens)
+    opened = await open_attempt(exchange, candidate, attempt, relay)
     if not exchange.envelope.stream:
         body = await read_whole(opened, relay.settings)
         _, _, usage = read_answer(exchange, opened, body)

@@ -178,6 +178,19 @@ class ChatForm(Protocol):
 
 
 @runtime_checkable
+class WantsBytes(Protocol):
+    """What a form may say besides: which files it takes by no address.
+
+    The pipeline fetches those before it encodes. wants_of_its_own: also where the client speaks the form itself.
+    """
+
+    wants_of_its_own: bool
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Whether a part (image, audio, video, file) with an http or https address must have its bytes instead."""
+
+
+@runtime_checkable
 class TokenCounter(Protocol):
     """What a chat form may do besides: have the vendor count a turn's input."""
 

@@ -89,6 +89,8 @@ class Row:
     """What an assistant message's thoughts are called when they go back; empty: they do not."""
     plain_image_url: bool = False
     """image_url is the address itself, not an object (Mistral)."""
+    media_bytes: bool = False
+    """Pictures are taken as data alone, by no address (Moonshot, Ollama)."""
     short_call_ids: bool = False
     """Tool call ids are nine letters or digits (Mistral)."""
     developer_role: bool = False
@@ -243,7 +245,7 @@ ROWS: tuple[Row, ...] = (
         max_tokens_name="max_completion_tokens",
     ),
     Row(
-        4, "Ollama", "ollama", "http://localhost:11434", embedding=V1_EMBED, auth="bearer-optional",
+        4, "Ollama", "ollama", "http://localhost:11434", embedding=V1_EMBED, auth="bearer-optional", media_bytes=True,
         ollama="first", completions=V1_COMPLETIONS,
         reasoning_field="reasoning",
     ),
@@ -291,7 +293,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(24, "Gemini", "google", "https://generativelanguage.googleapis.com", chat="", gemini=True),
     Row(
-        25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK,
+        25, "Moonshot", "moonshot", "https://api.moonshot.cn", embedding=V1_EMBED, rerank=V1_RERANK, media_bytes=True,
         completions=V1_COMPLETIONS, fixed_temperature=("kimi-k2.6",), reasoning_field="reasoning_content",
         thinking="object",
         messages="/anthropic/v1/messages",

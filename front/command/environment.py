@@ -51,7 +51,6 @@ NOT_OBEYED = (
     Variable("MEMORY_CACHE_ENABLED", "Database", "false", "Keep channels in memory.", MEMORY),
     Variable("BATCH_UPDATE_ENABLED", "Ledger", "false", "Write quota in batches.", LEDGER),
     Variable("FRONTEND_BASE_URL", "HTTP", "", "Where slaves send browsers.", "every node answers for itself"),
-    Variable("MAX_FILE_DOWNLOAD_MB", "Vendors", "64", "Largest file fetched.", "not yet: files are not fetched"),
     Variable("NOTIFICATION_LIMIT_DURATION_MINUTE", "Accounts", "10", "Window of reminders.", REMIND),
     Variable("NOTIFY_LIMIT_COUNT", "Accounts", "2", "Reminders in it.", REMIND),
     Variable("CHANNEL_UPDATE_FREQUENCY", "Channels", "", "Minutes between updates of balances.",

@@ -1,0 +1,1 @@
+"""The steps of a request, apart from their neighbours."""

@@ -12,6 +12,7 @@ from isthmus.v1 import billing_pb2
 from core.errors import ChannelError, IsthmusError, UnsupportedFeature, VendorError
 from core.pipeline.relay import Relay
 from core.routing.choose import Candidate, Plan
+from core.settings import CoreSettings
 from core.state.options import Options
 from core.state.snapshot import abilities_of
 from tests.routing.test_choose import channel
@@ -26,7 +27,7 @@ class Run:
         self.errors = list(errors)
         self.tried: list[int] = []
         self.disabled: list[tuple[int, int]] = []
-        unused, settings = cast(Any, None), cast(Any, SimpleNamespace(data=Path("/")))
+        unused, settings = cast(Any, None), cast(Any, CoreSettings(data=Path("/")))
         self.relay = Relay(settings, unused, unused, unused, unused, self.disable)
         snapshot = SimpleNamespace(options=Options.parse(options))
         self.exchange: Any = SimpleNamespace(request_id="r", attempts=[], group="", snapshot=snapshot)

@@ -39,6 +39,12 @@ class AnthropicMessages:
     def __init__(self, row: Row) -> None:
         self._row = row
 
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """What is not behind TLS, and files that may be something else than PDF."""
+        return not url.startswith("https://") or (kind == "file" and not url.partition("?")[0].lower().endswith(".pdf"))
+
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises InvalidRequest, ChannelError."""
         body, dropped = encode(request, call, self._row)

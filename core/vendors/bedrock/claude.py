@@ -27,6 +27,10 @@ VERSION = "bedrock-2023-05-31"
 class BedrockClaude(AnthropicMessages):
     """Implements ChatForm for a row. Without state."""
 
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything: the cloud's edition takes bytes alone."""
+        return True
+
     def _sent(self, body: bytes, call: Call, dropped: tuple[str, ...], tail: str) -> VendorRequest:
         body, model = invoked(body, call, VERSION, betas=True, left=("model", "stream"))
         method = "invoke-with-response-stream" if call.stream else "invoke"

@@ -27,6 +27,12 @@ class BedrockConverse:
     def __init__(self, row: Row) -> None:
         self._row = row
 
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything: it takes bytes and objects of S3."""
+        return True
+
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises InvalidRequest, UnsupportedFeature, ChannelError."""
         body, dropped = encode(request, call)

@@ -29,6 +29,12 @@ class CohereChat:
     def __init__(self, row: Row) -> None:
         self._row = row
 
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Documents, of which it takes the text."""
+        return kind == "file"
+
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises InvalidRequest, ChannelError."""
         body, dropped = encode(request, call)

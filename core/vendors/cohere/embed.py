@@ -38,6 +38,12 @@ class CohereEmbed:
     def __init__(self, row: Row) -> None:
         self._row = row
 
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything: it takes data: addresses alone."""
+        return True
+
     def encode(self, request: embedding_pb2.Embedding, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises UnsupportedFeature, InvalidRequest."""
         task = TASKS.get(request.task_type, "search_document")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from core.vendors.interface import Call
 from core.vendors.shared.options import option, table
 
 VERSION = "v1beta"
+GOOGLES = re.compile(
+    r"https://(generativelanguage\.googleapis\.com/|(www\.|m\.)?youtube\.com/|youtu\.be/)", re.IGNORECASE
+)
+"""Addresses of what Google holds: uploaded files, and films that it looks up itself."""
 _OURS = frozenset({"alt", "$alt", "key", "fields", "prettyPrint", "pretty"})
 """Query parameters that are not passed on: this house asks for its own framing and reads whole answers."""
 

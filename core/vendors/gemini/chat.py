@@ -12,7 +12,7 @@ from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
 from core.errors import InvalidRequest
 from core.vendors.gemini import decode, refusal, thinking
 from core.vendors.gemini import usage as usages
-from core.vendors.gemini.address import url
+from core.vendors.gemini.address import GOOGLES, url
 from core.vendors.gemini.encode import encode
 from core.vendors.gemini.encode_parts import PLACEHOLDER
 from core.vendors.gemini.relay import GeminiRelay
@@ -45,6 +45,12 @@ class GeminiChat:
 
     def __init__(self, row: Row) -> None:
         self._row = row
+
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything but what Google itself holds."""
+        return not GOOGLES.match(url)
 
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises InvalidRequest, ChannelError."""

@@ -10,7 +10,7 @@ from isthmus.v1 import common_pb2, embedding_pb2, usage_pb2
 
 from core.errors import InvalidRequest, UnsupportedFeature
 from core.vendors.gemini import refusal
-from core.vendors.gemini.address import url
+from core.vendors.gemini.address import GOOGLES, url
 from core.vendors.gemini.encode_parts import Contents
 from core.vendors.gemini.usage import of_answer
 from core.vendors.interface import BadAnswer, Call, VendorRefusal, VendorRequest
@@ -43,6 +43,12 @@ class GeminiEmbed:
 
     def __init__(self, row: Row) -> None:
         self._row = row
+
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything but what Google itself holds."""
+        return not GOOGLES.match(url)
 
     def encode(self, request: embedding_pb2.Embedding, call: Call) -> VendorRequest:
         """The canonical request in this form: one of its own kind where it came so, else a batch."""

@@ -29,6 +29,11 @@ class OpenAIChat:
     def __init__(self, row: Row) -> None:
         self._row = row
         self.name = row.chat_form
+        self.wants_of_its_own = row.media_bytes
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Files and sound, which the form takes as data; all of it where the vendor takes no addresses."""
+        return kind in ("file", "audio") or self._row.media_bytes
 
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises UnsupportedFeature, InvalidRequest, ChannelError."""

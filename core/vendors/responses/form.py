@@ -30,6 +30,12 @@ class OpenAIResponses:
     def __init__(self, row: Row) -> None:
         self._row = row
 
+    wants_of_its_own = False
+
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Sound, which it takes as data."""
+        return kind == "audio"
+
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises InvalidRequest, ChannelError."""
         body, dropped = encode(request, call, self._row)

@@ -29,6 +29,10 @@ class VertexClaude(AnthropicMessages):
         # It is Anthropic's own model that looks at signatures, whoever the house is.
         super().__init__(replace(row, owner="anthropic"))
 
+    def wants_bytes(self, kind: str, url: str) -> bool:
+        """Everything: the cloud's edition takes bytes alone."""
+        return True
+
     def _sent(self, body: bytes, call: Call, dropped: tuple[str, ...], tail: str) -> VendorRequest:
         body, model = invoked(body, call, VERSION, betas=False, left=("model",))
         name = model_name(model)

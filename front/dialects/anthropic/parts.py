@@ -129,7 +129,7 @@ class Blocks:
             media(target, value, self._raw)
             target.mime_type = str(source.get("media_type") or "")
         elif kind == "url":
-            target.url = value
+            target.url, target.param = value, f"{path}.source.url"
         else:
             target.file_id = value
         return True

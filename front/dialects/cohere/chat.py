@@ -151,7 +151,7 @@ def _piece(part: parts_pb2.Part, piece: Any, path: str, raw: bytes) -> None:
         if not isinstance(inner, dict) or not isinstance(inner.get("url"), str):
             raise bad(f"{path}.image_url.url must be a string.", f"{path}.image_url")
         part.image.detail = str(inner.get("detail") or "")
-        openai_parts.address(part.image.media, inner["url"], raw)
+        openai_parts.address(part.image.media, inner["url"], raw, f"{path}.image_url.url")
     elif kind == "document":
         if not isinstance(inner, dict):
             raise bad(f"{path}.document must be an object.", f"{path}.document")

@@ -88,8 +88,8 @@ def _inputs(found: embedding_pb2.Embedding, source: dict[str, Any], raw: bytes) 
             raise bad(f"{name} must be an array of strings.", name)
     for item in texts:
         found.inputs.add().text = item
-    for item in images:
-        openai_parts.address(found.inputs.add().parts.parts.add().image.media, item, raw)
+    for index, item in enumerate(images):
+        openai_parts.address(found.inputs.add().parts.parts.add().image.media, item, raw, f"images[{index}]")
     for index, item in enumerate(mixed):
         content = item.get("content") if isinstance(item, dict) else None
         if not isinstance(content, list) or not content:

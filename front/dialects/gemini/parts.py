@@ -213,7 +213,7 @@ def _media(target: parts_pb2.Part, item: dict[str, Any], source: dict[str, Any],
     data = pick(source, "data", str, path)
     address = pick(source, "fileUri", str, path)
     if address is not None:
-        found.media.url = address
+        found.media.url, found.media.param = address, path + "fileUri"
     elif data is not None:
         media(found.media, data, raw)
     else:

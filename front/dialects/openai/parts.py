@@ -56,18 +56,18 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes) -> None:
         target.refusal.text = take(item, "refusal", str, path + ".") or ""
     elif kind == "image_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
         target.image.detail = str(inner.pop("detail", None) or "")
-        address(target.image.media, inner.pop("url"), raw)
+        address(target.image.media, inner.pop("url"), raw, f"{path}.image_url.url")
     elif kind == "video_url" and isinstance(inner, dict) and isinstance(inner.get("url"), str):
-        address(target.video.media, inner.pop("url"), raw)
+        address(target.video.media, inner.pop("url"), raw, f"{path}.video_url.url")
     elif kind == "input_audio" and isinstance(inner, dict) and isinstance(inner.get("data"), str):
         target.audio.format = str(inner.pop("format", None) or "")
-        media(target.audio.media, inner.pop("data"), raw)
+        address(target.audio.media, inner.pop("data"), raw, f"{path}.input_audio.data")
     elif kind == "file" and isinstance(inner, dict):
         target.file.name = str(inner.pop("filename", None) or "")
         if isinstance(inner.get("file_id"), str):
             target.file.media.file_id = inner.pop("file_id")
         elif isinstance(inner.get("file_data"), str):
-            address(target.file.media, inner.pop("file_data"), raw)
+            address(target.file.media, inner.pop("file_data"), raw, f"{path}.file.file_data")
     elif kind in ("image_url", "video_url", "input_audio", "file"):
         raise bad(f"{path}.{kind} is not complete.", f"{path}.{kind}")
     else:
@@ -85,14 +85,14 @@ def _mark(target: parts_pb2.Part, item: dict[str, Any]) -> None:
         target.cache_mark.ttl = str(mark.get("ttl") or "")
 
 
-def address(target: parts_pb2.Media, url: str, raw: bytes) -> None:
-    """An address, or the bytes of a data: URL."""
+def address(target: parts_pb2.Media, url: str, raw: bytes, path: str) -> None:
+    """An address, or the bytes of a data: URL. path: what the client calls the field."""
     if url.startswith("data:") and ";base64," in url[:256]:
         head, _, data = url.partition(";base64,")
         target.mime_type = head[5:]
         media(target, data, raw)
     elif url.startswith("data:") or "://" in url[:16]:
-        target.url = url
+        target.url, target.param = url, path
     else:
         media(target, url, raw)
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from isthmus.v1 import parts_pb2
 
-from front.dialects.openai.parts import address, media
+from front.dialects.openai.parts import address
 from front.dialects.strict import take
 from front.errors import bad
 
@@ -61,7 +61,7 @@ class Parts:
             data = take(sound, "data", str, path + ".input_audio.")
             if data is None:
                 raise bad(f"{path}.input_audio.data is required.", f"{path}.input_audio.data")
-            media(target.audio.media, data, self._raw)
+            address(target.audio.media, data, self._raw, f"{path}.input_audio.data")
         else:
             target.opaque.dialect, target.opaque.kind, target.opaque.json = FORM, kind, orjson.dumps(item)
             target.extensions.by_dialect[FORM] = b'{"message":null}'
@@ -86,7 +86,7 @@ class Parts:
         image.detail = take(item, "detail", str, path + ".") or ""
         url, file_id = take(item, "image_url", str, path + "."), take(item, "file_id", str, path + ".")
         if url:
-            address(image.media, url, self._raw)
+            address(image.media, url, self._raw, f"{path}.image_url")
         elif file_id:
             image.media.file_id = file_id
         else:
@@ -97,9 +97,9 @@ class Parts:
         data, url = take(item, "file_data", str, path + "."), take(item, "file_url", str, path + ".")
         file_id = take(item, "file_id", str, path + ".")
         if data:
-            address(file.media, data, self._raw)
+            address(file.media, data, self._raw, f"{path}.file_data")
         elif url:
-            file.media.url = url
+            file.media.url, file.media.param = url, f"{path}.file_url"
         elif file_id:
             file.media.file_id = file_id
         else:

@@ -1,0 +1,1 @@
+"""Files fetched by address: the guard, and attacks on it."""
