@@ -56,7 +56,8 @@ def read(key: bytes, text: str, now: int) -> Session:
 
 VERIFIED_SECONDS = 300
 """How long a verification opens guarded calls (New API's figure)."""
-_VERIFIED = struct.Struct(">q")
+_VERIFIED = struct.Struct(">q16s")
+"""Its end, and the method it was made by."""
 
 
 class VerificationRequired(Forbidden):
@@ -81,15 +82,18 @@ class VerificationInvalid(VerificationRequired):
     code = "VERIFICATION_INVALID"
 
 
-def issue_verification(key: bytes, session: str, now: int) -> tuple[str, int]:
-    """The text that proves a verification of this very session, and its end."""
+def issue_verification(key: bytes, session: str, now: int, method: str) -> tuple[str, int]:
+    """The text that proves a verification of this very session by a method, and its end."""
     ends = now + VERIFIED_SECONDS
-    body = _VERIFIED.pack(ends)
+    body = _VERIFIED.pack(ends, method.encode())
     return base64.urlsafe_b64encode(body + _sign(key, b"verified" + body + session.encode())).decode(), ends
 
 
-def check_verification(key: bytes, session: str, text: str, now: int) -> None:
-    """Raises VerificationRequired, VerificationInvalid, VerificationExpired."""
+def check_verification(key: bytes, session: str, text: str, now: int, methods: tuple[str, ...] = ()) -> None:
+    """Whether a session was verified; by one of these methods, where some are named.
+
+    Raises VerificationRequired, VerificationInvalid, VerificationExpired.
+    """
     if not session or not text:
         raise VerificationRequired()
     try:
@@ -101,8 +105,11 @@ def check_verification(key: bytes, session: str, text: str, now: int) -> None:
         signature, _sign(key, b"verified" + body + session.encode())
     ):
         raise VerificationInvalid()
-    if _VERIFIED.unpack(body)[0] <= now:
+    ends, method = _VERIFIED.unpack(body)
+    if ends <= now:
         raise VerificationExpired()
+    if methods and method.rstrip(b"\0").decode() not in methods:
+        raise VerificationRequired(f"Prove once more who you are, by {' or '.join(methods)}.")
 
 
 def _sign(key: bytes, body: bytes) -> bytes:

@@ -58,14 +58,19 @@ async def login(services: Services, request: access_pb2.LoginRequest, address: s
             user.id, password=await hash_password(request.password[:PASSWORD_LOOK])
         )
     if (await services.store.two_factor.standing(user.id)).enabled:
-        pending = secrets.token_urlsafe(32)
-        # A new password, and all else that ends sessions, ends it, too.
-        await services.store.proofs.put(
-            proofs.LOGIN, pending, PENDING_SECONDS, PENDING_TRIES, account_id=user.id, detail=str(user.session_epoch)
-        )
-        return access_pb2.LoginResponse(pending=pending)
-    account, session, ends = await _signed_in(services, user, address, "password")
+        return access_pb2.LoginResponse(pending=await wait_for_code(services, user))
+    account, session, ends = await signed_in(services, user, address, "password")
     return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
+
+
+async def wait_for_code(services: Services, user: User) -> str:
+    """The secret by which FinishLogin goes on."""
+    pending = secrets.token_urlsafe(32)
+    # A new password, and all else that ends sessions, ends it, too.
+    await services.store.proofs.put(
+        proofs.LOGIN, pending, PENDING_SECONDS, PENDING_TRIES, account_id=user.id, detail=str(user.session_epoch)
+    )
+    return pending
 
 
 async def finish(
@@ -83,14 +88,15 @@ async def finish(
     await second_factor.check(services, user.id, request.code)
     if await kept.spend(proofs.LOGIN, pending) is None:
         raise SignInEnded()
-    account, session, ends = await _signed_in(services, user, address, "2fa")
+    account, session, ends = await signed_in(services, user, address, "2fa")
     return access_pb2.FinishLoginResponse(account=account, session=session, expires_at=ends)
 
 
-async def _signed_in(services: Services, user: User, address: str, method: str) -> tuple[access_pb2.Account, str, int]:
+async def signed_in(services: Services, user: User, address: str, method: str) -> tuple[access_pb2.Account, str, int]:
+    """The account, its new session and the session's end; noted in the log with the method."""
     user = await services.store.accounts.update(user.id, last_login_at=int(time.time()))
     other: dict[str, Any] = {"op": {"action": "user.login", "params": {}}, "login_method": method}
-    content = "signed in by password" + (" and code" if method == "2fa" else "")
+    content = "signed in by " + ("password and code" if method == "2fa" else method)
     await services.store.logs.add(LOGIN, user.id, user.username, content, ip=address, other=json.dumps(other))
     session, ends = open_session(services, user)
     return await message(services, user, own=True), session, ends
@@ -119,15 +125,27 @@ async def verify(
     session = info.metadata.get("isthmus-session", "")
     if not session:
         raise SessionInvalid("Only a session can be verified, an access token cannot.")
-    enabled = (await services.store.two_factor.standing(principal.account.id)).enabled
-    method = "2fa" if enabled else "password"
-    if request.method != method:
-        raise InvalidRequest(f"The account is verified by the method {method}.", param="method")
-    if enabled:
-        await second_factor.check(services, principal.account.id, request.code)
-    else:
-        user = await services.store.accounts.get(principal.account.id)
-        if not user.password:
-            raise InvalidRequest("The account has no password to be verified by.", param="method")
+    user = await services.store.accounts.get(principal.account.id)
+    known = await methods(services, user)
+    if request.method not in known:
+        raise InvalidRequest(f"The account is verified by {' or '.join(known) or 'nothing it has'}.", param="method")
+    if request.method == "2fa":
+        await second_factor.check(services, user.id, request.code)
+    elif request.method == "password":
         await check_original(services, user, request.code)
-    return sessions.issue_verification(services.store.vault.session_key, session, int(time.time()))
+    elif await services.store.proofs.spend(proofs.PASSKEY_SHOWN, f"{request.code[:256]}\n{session}") is None:
+        raise InvalidRequest("Show the passkey first.", param="method")
+    key = services.store.vault.session_key
+    return sessions.issue_verification(key, session, int(time.time()), request.method)
+
+
+async def methods(services: Services, user: User) -> tuple[str, ...]:
+    """How an account is verified: a second factor leaves the password aside."""
+    found = []
+    if (await services.store.two_factor.standing(user.id)).enabled:
+        found.append("2fa")
+    elif user.password:
+        found.append("password")
+    if await services.store.passkeys.of(user.id) is not None:
+        found.append("passkey")
+    return tuple(found)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.v1 import access_pb2, access_pb2_grpc
+from isthmus.v1 import access_pb2
 
 from core.link.call import CallInfo, guarded_unary
 from core.manage import accounts, mailing, own, second_factor, sign_in
 from core.options.table import PUBLIC
 from core.services.context import Services
+from core.services.passkeys import PasskeyCalls
 from core.state.types import ROLE_USER
 from core.version import VERSION
 
 # ruff: noqa: N802 - the proto's names
 
 
-class AccessServicer(access_pb2_grpc.AccessServiceServicer):
+class AccessServicer(PasskeyCalls):
     """Thin: the work is in core/manage: own, sign_in, second_factor, mailing."""
 
     def __init__(self, services: Services) -> None:

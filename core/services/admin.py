@@ -19,6 +19,7 @@ from core.manage import (
     keys,
     logs,
     options,
+    passkeys,
     second_factor,
     sessions,
 )
@@ -102,6 +103,15 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         async with self._admin(info, "user.2fa_remove", id=request.id) as principal:
             await second_factor.remove(self._services, principal, request.id)
             return admin_pb2.RemoveTwoFactorResponse()
+
+    @guarded_unary
+    async def RemoveAccountPasskey(
+        self, request: admin_pb2.RemoveAccountPasskeyRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """Takes a passkey away."""
+        async with self._admin(info, "user.passkey_remove", id=request.id) as principal:
+            await passkeys.remove(self._services, principal, request.id)
+            return admin_pb2.RemoveAccountPasskeyResponse()
 
     @guarded_unary
     async def GetTwoFactorStats(self, request: admin_pb2.GetTwoFactorStatsRequest, info: CallInfo, context: Any) -> Any:

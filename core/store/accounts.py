@@ -12,7 +12,7 @@ from peewee import IntegrityError, fn
 
 from core.errors import Conflict, RecordNotFound
 from core.ledger import purses
-from core.store import changes
+from core.store import changes, passkeys
 from core.store.database import Database
 from core.store.invitations import reward
 from core.store.models import Setup, Token, User
@@ -196,6 +196,7 @@ class Accounts:
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id, Token.deleted_at == 0).execute()
             forget(account_id)
+            passkeys.forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)

@@ -244,6 +244,29 @@ class BackupCode(Base):
         table_name = "two_fa_backup_codes"
 
 
+class Passkey(Base):
+    """An account's passkey: what is public of it. credential_id and public_key are base64."""
+
+    user_id = BigIntegerField(unique=True)
+    credential_hash = CharField(64, unique=True)
+    credential_id = TextField()
+    public_key = TextField()
+    attestation_type = CharField(255, default="")
+    aa_guid = CharField(64, default="")
+    sign_count = BigIntegerField(default=0)
+    clone_warning = BooleanField(default=False)
+    user_verified = BooleanField(default=False)
+    backup_eligible = BooleanField(default=False)
+    backup_state = BooleanField(default=False)
+    last_used_at = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "passkey_credentials"
+
+
 class Proof(Base):
     """Something to be shown once, soon: a sign-in that waits for its code, a code sent by mail."""
 
@@ -275,4 +298,4 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Proof, Change)
+MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Passkey, Proof, Change)

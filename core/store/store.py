@@ -11,6 +11,7 @@ from core.store.invitations import Invitations
 from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
+from core.store.passkeys import Passkeys
 from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.secrets import Vault
@@ -31,5 +32,6 @@ class Store:
         self.logs = Logs(database)
         self.redemptions = Redemptions(database, self.vault)
         self.two_factor = TwoFactors(database, self.vault)
+        self.passkeys = Passkeys(database)
         self.proofs = Proofs(database, self.vault)
         self.invitations = Invitations(database)

@@ -72,6 +72,10 @@ class Sent:
             raise bad(f"{name} must be an object.", name)
         return Sent(value)
 
+    def members(self) -> dict[str, Any]:
+        """All of them, as they came."""
+        return self._members
+
     def raw(self, name: str) -> Any:
         """As it came."""
         return self._members.get(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from isthmus.v1 import access_pb2
@@ -15,6 +15,8 @@ SESSION_SECONDS = 30 * 24 * 3600
 """As New API's cookie."""
 PENDING_SECONDS = 300
 """How long core waits for the second step."""
+PROOF_COOKIE = "passkey_proof"
+"""A passkey that was shown a moment ago."""
 SESSION_FIELDS = ("id", "username", "display_name", "role", "status", "group")
 
 
@@ -84,6 +86,13 @@ async def status(c: Call) -> Any:
         "data_export_default_time": options["DataExportDefaultTime"],
         "default_use_auto_group": _on(options, "DefaultUseAutoGroup"),
         "chats": _json(options["Chats"], []),
+        "passkey_login": _on(options, "passkey.enabled"),
+        "passkey_display_name": options["passkey.rp_display_name"],
+        "passkey_rp_id": options["passkey.rp_id"],
+        "passkey_origins": options["passkey.origins"],
+        "passkey_allow_insecure": _on(options, "passkey.allow_insecure_origin"),
+        "passkey_user_verification": options["passkey.user_verification"],
+        "passkey_attachment": options["passkey.attachment_preference"],
         "user_agreement_enabled": bool(options["legal.user_agreement"]),
         "privacy_policy_enabled": bool(options["legal.privacy_policy"]),
     }
@@ -137,21 +146,32 @@ async def login(c: Call) -> Any:
     body = await c.body()
     asked = access_pb2.LoginRequest(username=body.text("username"), password=body.text("password"))
     found = await c.m.access.Login(asked, metadata=c.who)
-    if found.pending:
-        reply = Raw({"success": True, "message": "", "data": {"require_2fa": True}})
-        return with_cookie(reply, c, PENDING_COOKIE, found.pending, PENDING_SECONDS)
-    return _opened(c, found)
+    return pending(c, found.pending) if found.pending else opened(c, found)
+
+
+def pending(c: Call, secret: str) -> Raw:
+    """The second step is wanted."""
+    reply = Raw({"success": True, "message": "", "data": {"require_2fa": True}})
+    return with_cookie(reply, c, PENDING_COOKIE, secret, PENDING_SECONDS)
 
 
 async def finish_login(c: Call) -> Any:
     """The second step: a code, from the browser that gave the password."""
-    pending = str(c.request.cookies.get(PENDING_COOKIE, "") or "")
-    asked = access_pb2.FinishLoginRequest(pending=pending, code=(await c.body()).text("code"))
+    secret = str(c.request.cookies.get(PENDING_COOKIE, "") or "")
+    asked = access_pb2.FinishLoginRequest(pending=secret, code=(await c.body()).text("code"))
     found = await c.m.access.FinishLogin(asked, metadata=c.who)
-    return with_cookie(_opened(c, found), c, PENDING_COOKIE, "", 0)
+    return with_cookie(opened(c, found), c, PENDING_COOKIE, "", 0)
 
 
-def _opened(c: Call, found: access_pb2.LoginResponse | access_pb2.FinishLoginResponse) -> Raw:
+class Opened(Protocol):
+    """Every answer that opens a session."""
+
+    account: access_pb2.Account
+    session: str
+
+
+def opened(c: Call, found: Opened) -> Raw:
+    """The account, and the session as a cookie."""
     shown = {name: value for name, value in shapes.account(found.account).items() if name in SESSION_FIELDS}
     reply = Raw({"success": True, "message": "", "data": shown})
     return with_cookie(reply, c, COOKIE, found.session, SESSION_SECONDS)
@@ -174,7 +194,9 @@ async def logout_everywhere(c: Call) -> Any:
 async def verify(c: Call) -> Any:
     """Proves the session's owner once more, for routes that ask for it."""
     body = await c.body()
-    asked = access_pb2.VerifyRequest(method=body.text("method"), code=body.text("code") or body.text("password"))
+    method = body.text("method")
+    shown = str(c.request.cookies.get(PROOF_COOKIE, "") or "") if method == "passkey" else ""
+    asked = access_pb2.VerifyRequest(method=method, code=shown or body.text("code") or body.text("password"))
     found = await c.m.access.Verify(asked, metadata=c.who)
     data = {"verified": True, "expires_at": found.expires_at}
     reply = Raw({"success": True, "message": "", "data": data})

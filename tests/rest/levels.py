@@ -42,6 +42,15 @@ POST   /api/user/2fa/disable                 user
 POST   /api/user/2fa/backup_codes            user
 GET    /api/user/2fa/stats                   admin
 DELETE /api/user/:id/2fa                     admin
+GET    /api/user/passkey                     user
+DELETE /api/user/passkey                     user
+POST   /api/user/passkey/register/begin      user
+POST   /api/user/passkey/register/finish     user
+POST   /api/user/passkey/verify/begin        user
+POST   /api/user/passkey/verify/finish       user
+POST   /api/user/passkey/login/begin         public
+POST   /api/user/passkey/login/finish        public
+DELETE /api/user/:id/reset_passkey           admin
 GET    /api/user/                            admin
 POST   /api/user/                            admin
 PUT    /api/user/                            admin

@@ -39,6 +39,14 @@ AccessService.SendVerification  public
 AccessService.BindEmail         user
 AccessService.SendReset         public
 AccessService.ResetPassword     public
+AccessService.GetPasskey        user
+AccessService.BeginPasskeyRegistration user
+AccessService.FinishPasskeyRegistration user
+AccessService.RemovePasskey     user
+AccessService.BeginPasskeyLogin public
+AccessService.FinishPasskeyLogin public
+AccessService.BeginPasskeyVerification user
+AccessService.FinishPasskeyVerification user
 AdminService.ListAccounts       admin
 AdminService.GetAccount         admin
 AdminService.CreateAccount      admin
@@ -46,6 +54,7 @@ AdminService.UpdateAccount      admin
 AdminService.ManageAccount      admin
 AdminService.EraseAccount       admin
 AdminService.RemoveTwoFactor    admin
+AdminService.RemoveAccountPasskey admin
 AdminService.GetTwoFactorStats  admin
 AdminService.ListKeys           user
 AdminService.GetKey             user
