@@ -16,6 +16,7 @@ from front import call
 from front.connection import end_after
 from front.errors import FrontError
 from front.limits import Limits
+from front.pages import Pages, add_pages
 from front.relay import Relay, refusal
 from front.rest.routes import add_routes
 from front.routes import errors_of, relay_routes
@@ -26,6 +27,7 @@ _numbers = itertools.count(1)
 
 
 API_PREFIXES = ("/api/", "/v1/", "/v1beta/")
+"""Paths whose unknown routes count in no limit of pages."""
 
 
 class Flight:
@@ -87,6 +89,9 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
     app.config.ACCESS_LOG = False
     relay = Relay(channel, settings)
     flight = Flight()
+    pages = Pages()
+    apis: set[str] = set()
+    """Beginnings of paths that are APIs': no page of the console is there."""
     app.ctx.stall_seconds = settings.stall_seconds
     app.ctx.drain = flight.drain
     app.ctx.flight = flight
@@ -106,6 +111,8 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
                 if wait:
                     headers = {"Retry-After": str(int(wait) + 1)}
                     return HTTPResponse(b"", 429, call.stamp(headers, request.ctx.request_id))
+            if status == 404 and pages.wanted(request, apis):
+                return await pages.page(request)
             code = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}.get(
                 status, "invalid_request"
             )
@@ -117,6 +124,7 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
         )
 
     def add(handler: Any, path: str, method: str) -> None:
+        apis.add(f"/{path.split('/')[1]}/")
         app.add_route(
             flight.counted(handler),
             path,
@@ -128,4 +136,5 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
     for method, path, handler in relay_routes(relay):
         add(handler, path, method)
     add_routes(add, channel, settings, shared, lambda: flight.running)
+    add_pages(lambda handler, path, name: app.add_route(flight.counted(handler), path, name=name), pages)
     return app

@@ -287,6 +287,8 @@ def refused(error: FrontError, request_id: str, route: Route) -> HTTPResponse:
     body: dict[str, Any] = {"success": False, "message": f"{error.message} (request id: {request_id})"}
     if error.reason.startswith("VERIFICATION_"):
         body["code"] = error.reason
+    if error.param:
+        body["param"] = error.param
     return HTTPResponse(orjson.dumps(body), error.status if told else 200, {}, JSON)
 
 

@@ -1,0 +1,1 @@
+"""The console in a browser: Playwright with Debian's Chromium, against a real gateway with Sandbox."""

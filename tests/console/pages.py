@@ -1,0 +1,30 @@
+"""Every page with whom it is shown to: what is photographed, and looked at in both languages, schemes and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.console.data import USER
+
+
+@dataclass(frozen=True)
+class Row:
+    """A page of the console. name: of its pictures."""
+
+    name: str
+    path: str
+    who: str = USER
+
+
+PAGES = (
+    Row("login", "/login", ""),
+    Row("register", "/register", ""),
+    Row("reset", "/reset", ""),
+    Row("dashboard", "/"),
+    Row("playground", "/playground"),
+    Row("keys", "/keys"),
+    Row("logs", "/logs"),
+    Row("market", "/market"),
+    Row("profile", "/profile"),
+    Row("key-usage", "/key-usage", ""),
+)
