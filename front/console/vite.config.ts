@@ -44,7 +44,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 900,
-    manifest: 'manifest.json',
   },
   server: { proxy: { '^/(api|v1|v1beta|v2)/': 'http://127.0.0.1:3000' } },
 });
