@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +19,21 @@ from isthmus.v1 import (
     embedding_pb2_grpc,
     moderation_pb2_grpc,
     rerank_pb2_grpc,
+    routing_pb2_grpc,
 )
 
 from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
 from core.link.server import Port, open_port
+from core.manage.notices import tell_root
 from core.manage.throttle import Throttle
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
+from core.rounds import balances, channel_tests
+from core.rounds.runner import Runner
+from core.rounds.schedule import Schedule
 from core.services.access import AccessServicer
 from core.services.admin import AdminServicer
 from core.services.billing import BillingServicer
@@ -36,6 +43,7 @@ from core.services.context import Services
 from core.services.embedding import EmbeddingServicer
 from core.services.moderation import ModerationServicer
 from core.services.rerank import RerankServicer
+from core.services.routing import RoutingServicer
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
@@ -58,6 +66,7 @@ class Node:
     upstream: Upstream
     relay: Relay
     services: Services
+    schedule: Schedule
     port: Port | None = None
 
     def add_to(self, target: Any) -> None:
@@ -70,6 +79,7 @@ class Node:
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self.services), target)
         billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.services), target)
+        routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
 
     def local_channel(self) -> LocalChannel:
         """A channel for a front in the same process."""
@@ -95,6 +105,8 @@ class Node:
             self.relay.cutting = True
             await self.port.stop(grace)
         steps: list[tuple[str, Callable[[], Any]]] = [
+            ("schedule", self.schedule.close),
+            ("rounds", self.services.rounds.close),
             ("upstream", self.upstream.aclose),
             ("mail", self.services.mailer.close),
             ("ledger", self.ledger.close),
@@ -126,8 +138,13 @@ async def open_node(settings: CoreSettings) -> Node:
     upstream = open_upstream(settings)
 
     async def disable(channel_id: int, key_index: int, reason: str) -> None:
-        await store.channels.set_status(channel_id, 3, key_index=key_index, reason=reason)
+        known = state.snapshot.channels.get(channel_id)
+        changed = await store.channels.set_status(channel_id, 3, key_index=key_index, reason=reason)
         await state.refresh()
+        if changed:
+            name = f"#{channel_id} {known.name if known is not None else ''}".strip()
+            key = f", key {key_index}" if known is not None and known.multi_key_mode else ""
+            await tell_root(services, f"disabled:{channel_id}", "a channel was disabled", f"{name}{key}: {reason}\n")
 
     relay = Relay(settings, store, state, ledger, upstream, disable)
     services = Services(
@@ -139,5 +156,13 @@ async def open_node(settings: CoreSettings) -> Node:
         inquirer=Inquirer(relay),
         started=int(time.time()),
         throttle=Throttle(store.proofs),
+        rounds=Runner(store.system_tasks, _worker(settings)),
     )
-    return Node(settings, database, store, state, ledger, upstream, relay, services)
+    schedule = Schedule(store.system_tasks, services.rounds, [channel_tests.chore(services), balances.chore(services)])
+    schedule.open()
+    return Node(settings, database, store, state, ledger, upstream, relay, services, schedule)
+
+
+def _worker(settings: CoreSettings) -> str:
+    """What the cluster knows this start of this worker by."""
+    return f"{settings.node or socket.gethostname()}/{settings.slot}/{secrets.token_hex(4)}"

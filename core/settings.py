@@ -178,6 +178,21 @@ class CoreSettings:
         128, "Largest unstreamed answer of a vendor.", env="ISTHMUS_MAX_ANSWER_MB", group="Vendors"
     )
     error_log: bool = setting(True, "Keep a log line of requests that failed.", env="ERROR_LOG_ENABLED", group="Node")
+    channel_test_enabled: bool = setting(
+        False, "Test channels in rounds, whatever the options say.", env="CHANNEL_TEST_ENABLED", group="Channels"
+    )
+    channel_test_minutes: float = setting(
+        0.0,
+        "Minutes between rounds of channel tests, where the options switch none on; 0: as the options say.",
+        env="CHANNEL_TEST_FREQUENCY",
+        group="Channels",
+    )
+    polling_interval: float = setting(
+        0.0, "Seconds between the channels of a round; 0: several at once.", env="POLLING_INTERVAL", group="Channels"
+    )
+    balance_minutes: float = setting(
+        0.0, "Minutes between updates of balances; 0: none.", env="CHANNEL_UPDATE_FREQUENCY", group="Channels"
+    )
     batch_flush_seconds: float = setting(
         0.2,
         "Longest a journalled record waits for its flush.",

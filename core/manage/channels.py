@@ -11,7 +11,9 @@ from isthmus.v1 import admin_pb2
 from core.errors import InvalidRequest
 from core.manage import fields
 from core.manage.logs import paging
+from core.pipeline.trial import Trial
 from core.services.context import Services
+from core.state.types import Account
 from core.store.channels import split_keys
 from core.store.models import Channel
 from core.vendors.registry import vendor
@@ -257,11 +259,15 @@ async def delete(services: Services, request: admin_pb2.DeleteChannelsRequest) -
     return count
 
 
-async def test(services: Services, request: admin_pb2.TestChannelRequest) -> admin_pb2.TestChannelResponse:
-    """A small request through a channel; how long it took is kept."""
+async def test(
+    services: Services, account: Account, request: admin_pb2.TestChannelRequest
+) -> admin_pb2.TestChannelResponse:
+    """A small request through a channel; how long it took is kept. One that answers is enabled again (option)."""
     model = fields.text(request.model, "model", MODEL_MOST)
-    found = await services.tester(request.id, model, request.stream, request.endpoint_type)
+    found = await services.tester(Trial(request.id, model, request.stream, request.endpoint_type, account))
     await services.store.channels.tested(request.id, int(found.seconds * 1000))
+    if found.ok and services.state.snapshot.options.automatic_enable_channel:
+        await services.store.channels.enable_again(request.id)
     return found
 
 

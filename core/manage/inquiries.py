@@ -11,6 +11,7 @@ from isthmus.v1 import admin_pb2
 from core.errors import InvalidRequest, IsthmusError, RecordNotFound
 from core.manage import fields
 from core.manage.channels import TEXT_FIELDS
+from core.manage.notices import tell_root
 from core.services.context import Services
 from core.state.snapshot import channel_of
 from core.state.types import DISABLED_AUTOMATICALLY, Channel, ChannelKey
@@ -69,10 +70,16 @@ async def balances(services: Services) -> tuple[int, int]:
         logger.warning("balances not asked for in time", extra={"channels": len(late)})
     told = {running[task].id: found for task in done if (found := task.result()) is not None}
     spent = [channel for channel in asked if told.get(channel.id, 1) <= 0]
-    for channel in spent:
-        await services.store.channels.set_status(channel.id, DISABLED_AUTOMATICALLY, reason="nothing is left")
+    gone = [
+        channel
+        for channel in spent
+        if await services.store.channels.set_status(channel.id, DISABLED_AUTOMATICALLY, reason="nothing is left")
+    ]
     if spent:
         await services.state.refresh()
+    if gone:
+        lines = "\n".join(f"#{channel.id} {channel.name}" for channel in gone)
+        await tell_root(services, "balance", "channels were disabled", f"Nothing is left of their balance:\n{lines}\n")
     return len(told), len(spent)
 
 

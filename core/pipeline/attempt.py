@@ -124,11 +124,12 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Vendor, Form, bool]
         forms = tuple(form for form in forms if row.serves(form.name, model, channel.base_url))
     if not forms:
         raise ChannelError(f"Channel {channel.id} ({row.name}) cannot do this operation.")
-    spoken = exchange.task.native.form if exchange.task.native is not None else ""
+    native = exchange.task.native
+    spoken = native.form if native is not None else exchange.task.speak
     chosen, own = forms[0], False
     for form in forms:
         if form.name == spoken and row.serves(form.name, map_model(channel, exchange.envelope.model), channel.base_url):
-            chosen, own = form, True
+            chosen, own = form, native is not None
             break
     if chosen.name == CHAT:
         policy = exchange.snapshot.options.responses_policy

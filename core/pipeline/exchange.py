@@ -41,6 +41,8 @@ class Task:
     canonical: Any
     native: common_pb2.Native | None
     include_usage: bool = True
+    speak: str = ""
+    """The wire form to prefer where there is no native one: the test of a channel names it."""
 
     def forms(self, vendor: Vendor) -> tuple[Any, ...]:
         """The wire forms in which a vendor can do it; empty: it cannot."""

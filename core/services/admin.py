@@ -255,8 +255,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     @guarded_unary
     async def TestChannel(self, request: admin_pb2.TestChannelRequest, info: CallInfo, context: Any) -> Any:
         """A small request through a channel."""
-        await self._services.account(info, ROLE_ADMIN)
-        return await channels.test(self._services, request)
+        principal = await self._services.account(info, ROLE_ADMIN)
+        return await channels.test(self._services, principal.account, request)
 
     @guarded_unary
     async def FetchModels(self, request: admin_pb2.FetchModelsRequest, info: CallInfo, context: Any) -> Any:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-
-from isthmus.v1 import admin_pb2
 
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
@@ -20,12 +17,12 @@ from core.pipeline.authenticate import (
     try_authenticate_key,
 )
 from core.pipeline.inquiry import Inquirer
+from core.pipeline.trial import Tester
+from core.rounds.runner import Runner
 from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import ROLE_USER, Principal
 from core.store.store import Store
-
-Tester = Callable[[int, str, bool, str], Awaitable[admin_pb2.TestChannelResponse]]
 
 
 @dataclass(slots=True)
@@ -40,6 +37,7 @@ class Services:
     inquirer: Inquirer
     started: int
     throttle: Throttle
+    rounds: Runner
     mailer: Mailer = field(default_factory=Mailer)
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:

@@ -25,6 +25,13 @@ class Options:
     automatic_enable_channel: bool
     disable_statuses: frozenset[int]
     disable_keywords: tuple[str, ...]
+    disable_seconds: float
+    """Seconds a test in a round may take; 0: any."""
+    test_channels: bool
+    """Rounds of tests come by themselves."""
+    test_minutes: float
+    test_recovery: bool
+    """Such rounds ask only channels that were disabled automatically."""
     pre_consumed_quota: int
     free_model_pre_consume: bool
     self_use_mode: bool
@@ -91,6 +98,10 @@ class Options:
             automatic_enable_channel=on("AutomaticEnableChannelEnabled"),
             disable_statuses=status_set(raw["AutomaticDisableStatusCodes"]),
             disable_keywords=_lines(raw["AutomaticDisableKeywords"]),
+            disable_seconds=float(raw["ChannelDisableThreshold"]),
+            test_channels=on("monitor_setting.auto_test_channel_enabled"),
+            test_minutes=float(raw["monitor_setting.auto_test_channel_minutes"]),
+            test_recovery=raw["monitor_setting.channel_test_mode"] == "passive_recovery",
             pre_consumed_quota=whole("PreConsumedQuota"),
             free_model_pre_consume=on("quota_setting.enable_free_model_pre_consume"),
             self_use_mode=on("SelfUseModeEnabled"),

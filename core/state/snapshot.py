@@ -28,8 +28,14 @@ def names(text: str) -> frozenset[str]:
     return frozenset(part for part in (piece.strip() for piece in text.split(",")) if part)
 
 
-def channel_of(row: models.Channel) -> Channel:
-    """A row with its JSON parsed; what cannot be parsed becomes the channel's defect."""
+ONLY_ENABLED = frozenset({ENABLED})
+
+
+def channel_of(row: models.Channel, key_states: frozenset[int] = ONLY_ENABLED) -> Channel:
+    """A row with its JSON parsed; what cannot be parsed becomes the channel's defect.
+
+    key_states: which keys of a channel with several it has.
+    """
     parsed: dict[str, Any] = {}
     defect = ""
     for column in JSON_COLUMNS:
@@ -55,7 +61,9 @@ def channel_of(row: models.Channel) -> Channel:
     states = info.get("multi_key_status_list") or {}
     secrets = split_keys(row.key) if multi else [row.key.strip()]
     keys = tuple(
-        ChannelKey(index, secret) for index, secret in enumerate(secrets) if states.get(str(index), ENABLED) == ENABLED
+        ChannelKey(index, secret)
+        for index, secret in enumerate(secrets)
+        if not multi or states.get(str(index), ENABLED) in key_states
     )
     kind = vendor(row.type)
     if kind is None and not defect:

@@ -9,6 +9,7 @@ import logging
 import time
 from typing import Final, TypeAlias
 
+from core.errors import RecordNotFound
 from core.settings import CoreSettings
 from core.state import snapshot
 from core.state.expiring import Expiring
@@ -155,8 +156,10 @@ class State:
 
     async def channel(self, channel_id: int) -> Channel | None:
         """A channel in any state, from the database; for tests of channels."""
-        rows = [row for row in await self._store.channels.all() if row.id == channel_id]
-        return snapshot.channel_of(rows[0]) if rows else None
+        try:
+            return snapshot.channel_of(await self._store.channels.get(channel_id))
+        except RecordNotFound:
+            return None
 
     # -- the feed -----------------------------------------------------------------------------
 

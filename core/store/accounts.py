@@ -110,6 +110,12 @@ class Accounts:
             lambda: User.select().where(User.email.in_(list(known))).order_by(User.deleted_at, User.id).first()
         )
 
+    async def root(self) -> User | None:
+        """The first root account."""
+        return await self._database.read(
+            lambda: User.select().where(User.role == 100, User.deleted_at == 0).order_by(User.id).first()
+        )
+
     async def find_by_access_token(self, token: str) -> User | None:
         """By the account's access token."""
         digest = self._vault.digest(token)

@@ -225,20 +225,25 @@ class Channels:
 
         return await self._database.write(run)
 
-    async def set_status(self, channel_id: int, status: int, *, key_index: int | None = None, reason: str = "") -> None:
-        """The state of a channel, or of one key of a multi-key channel: the channel follows its last key."""
+    async def set_status(self, channel_id: int, status: int, *, key_index: int | None = None, reason: str = "") -> bool:
+        """The state of a channel, or of one key of a multi-key channel: the channel follows its last key.
 
-        def run() -> None:
+        Returns whether that changed anything.
+        """
+
+        def run() -> bool:
             row = self._database.locked(Channel.select().where(Channel.id == channel_id)).first()
             if row is None:
-                return
+                return False
             now = int(time.time())
+            fresh = row.status != status
             info = json.loads(row.channel_info or "{}")
             if key_index is not None and info.get("is_multi_key"):
                 states = info.setdefault("multi_key_status_list", {})
                 reasons = info.setdefault("multi_key_disabled_reason", {})
                 times = info.setdefault("multi_key_disabled_time", {})
                 place = str(key_index)
+                fresh = states.get(place, ENABLED) != status or (status == ENABLED and fresh)
                 if status == ENABLED:
                     for table in (states, reasons, times):
                         table.pop(place, None)
@@ -250,26 +255,29 @@ class Channels:
                 if status != ENABLED and down < keys:
                     row.save(only=[Channel.channel_info])
                     changes.note(self._database, changes.CHANNEL, channel_id)
-                    return
+                    return fresh
             if row.status == DISABLED_BY_HAND and (key_index is not None or status == DISABLED_AUTOMATICALLY):
                 # What a person switched off, no failure and no key of it switches on again.
                 row.save(only=[Channel.channel_info])
                 changes.note(self._database, changes.CHANNEL, channel_id)
-                return
+                return fresh and key_index is not None
             other = json.loads(row.other_info or "{}")
             other.update({"status_reason": reason, "status_time": now})
             row.status, row.other_info = status, json.dumps(other)
             row.save(only=[Channel.status, Channel.other_info, Channel.channel_info])
             changes.note(self._database, changes.CHANNEL, channel_id)
+            return fresh
 
-        await self._database.write(run)
+        return await self._database.write(run)
 
-    async def enable_again(self, channel_id: int) -> None:
-        """Enables a channel that was disabled automatically; any other stays as it is."""
+    async def enable_again(self, channel_id: int) -> bool:
+        """Enables a channel that was disabled automatically; any other stays as it is, and False."""
 
-        def run() -> None:
+        def run() -> bool:
             condition = (Channel.id == channel_id) & (Channel.status == DISABLED_AUTOMATICALLY)
-            if Channel.update(status=ENABLED).where(condition).execute():
+            enabled = bool(Channel.update(status=ENABLED).where(condition).execute())
+            if enabled:
                 changes.note(self._database, changes.CHANNEL, channel_id)
+            return enabled
 
-        await self._database.write(run)
+        return await self._database.write(run)

@@ -286,6 +286,28 @@ class Proof(Base):
         indexes = ((("purpose", "subject_hash"), True),)
 
 
+class SystemTask(Base):
+    """Work that one worker of all does at a time. active_key is the type while it is under way."""
+
+    task_id = CharField(64, unique=True)
+    type = CharField(32, index=True)
+    status = CharField(16)
+    active_key = CharField(32, null=True, unique=True)
+    payload = TextField(default="")
+    state = TextField(default="")
+    result = TextField(default="")
+    error = TextField(default="")
+    locked_by = CharField(191, default="")
+    locked_until = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    updated_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "system_tasks"
+
+
 class Change(Base):
     """The change feed: what was written, in order."""
 
@@ -298,4 +320,6 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Passkey, Proof, Change)
+MODELS = (
+    User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Passkey, Proof, SystemTask, Change,
+)  # fmt: skip

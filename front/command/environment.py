@@ -32,7 +32,6 @@ COUNTED = "tokens are always counted where a vendor tells none"
 TASKS = "not yet: it comes with tasks"
 SYNC = "not yet: it comes with the price sync"
 REMIND = "not yet: it comes with reminders"
-TESTS = "not yet: it comes with rounds of channel tests"
 REDIS = "not yet: nodes tell each other through the database"
 LOGS = "not yet: logs are in the main database"
 
@@ -53,11 +52,6 @@ NOT_OBEYED = (
     Variable("FRONTEND_BASE_URL", "HTTP", "", "Where slaves send browsers.", "every node answers for itself"),
     Variable("NOTIFICATION_LIMIT_DURATION_MINUTE", "Accounts", "10", "Window of reminders.", REMIND),
     Variable("NOTIFY_LIMIT_COUNT", "Accounts", "2", "Reminders in it.", REMIND),
-    Variable("CHANNEL_UPDATE_FREQUENCY", "Channels", "", "Minutes between updates of balances.",
-             "not yet: balances are not asked for"),
-    Variable("CHANNEL_TEST_FREQUENCY", "Channels", "", "Minutes between tests.", TESTS),
-    Variable("CHANNEL_TEST_ENABLED", "Channels", "", "Test channels.", TESTS),
-    Variable("POLLING_INTERVAL", "Channels", "0", "Seconds between channels of a round.", TESTS),
     Variable("CHANNEL_UPSTREAM_MODEL_UPDATE_TASK_ENABLED", "Channels", "true", "Look up vendors' models.",
              "not yet: it comes with model updates"),
     Variable("CHANNEL_UPSTREAM_MODEL_UPDATE_TASK_INTERVAL_MINUTES", "Channels", "30", "How often.",

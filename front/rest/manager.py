@@ -17,6 +17,7 @@ from isthmus.v1 import (
     billing_pb2_grpc,
     catalog_pb2_grpc,
     common_pb2,
+    routing_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -139,6 +140,7 @@ class Manager:
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.billing = billing_pb2_grpc.BillingServiceStub(channel)
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self.routing = routing_pb2_grpc.RoutingServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
 
     # -- who calls ----------------------------------------------------------------------------

@@ -73,6 +73,8 @@ PUT    /api/channel/                         admin
 GET    /api/channel/search                   admin
 GET    /api/channel/models                   admin
 GET    /api/channel/models_enabled           admin
+GET    /api/channel/test                     admin
+DELETE /api/channel/test                     admin
 GET    /api/channel/test/:id                 admin
 GET    /api/channel/fetch_models/:id         admin
 POST   /api/channel/fetch_models             root

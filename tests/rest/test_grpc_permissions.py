@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 from isthmus.client import ApiError
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2
+from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, routing_pb2
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -100,11 +100,14 @@ CatalogService.ListKnownModels  user
 CatalogService.ListGroups       public
 CatalogService.ListPrices       public
 CatalogService.GetRatioConfig   public
+RoutingService.TestChannels     admin
+RoutingService.GetRound         admin
+RoutingService.AbortRound       admin
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2)
+    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, routing_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

@@ -1,0 +1,1 @@
+"""Rounds: work behind requests that one worker of the cluster does at a time."""
