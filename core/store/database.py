@@ -82,7 +82,7 @@ class Database:
 
         if settings.sql_dsn:
             dsn = dsns.parse(settings.sql_dsn)
-            database = cls(_OPENERS[dsn.kind](dsn, settings), dsn.kind, None)
+            database = cls(open_server(dsn, settings), dsn.kind, None)
         else:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = Path(settings.sqlite_path) if settings.sqlite_path else settings.data / "isthmus.db"
@@ -251,6 +251,11 @@ def _is_deadlock(error: Exception) -> bool:
     if mysql.code(error) == mysql.DEADLOCK:
         return True
     return any(type(part).__name__ in ("DeadlockDetectedError", "SerializationError") for part in (error, *error.args))
+
+
+def open_server(dsn: Dsn, settings: CoreSettings) -> Any:
+    """A pool for a server; nothing is connected yet."""
+    return _OPENERS[dsn.kind](dsn, settings)
 
 
 def _open_postgres(dsn: Dsn, settings: CoreSettings) -> Any:

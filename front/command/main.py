@@ -56,6 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", parents=[data], help="brings the database up to date")
     migrate.set_defaults(run=_migrate)
 
+    take = commands.add_parser("import", parents=[data], help="takes over the database of a New API that was stopped")
+    take.add_argument(
+        "--from", dest="source", required=True, metavar="DSN", help="New API's SQL_DSN, or the path of its SQLite file"
+    )
+    take.add_argument("--dry-run", action="store_true", help="tell what would be taken, write nothing")
+    take.add_argument("--logs", action="store_true", help="the log, too, line by line")
+    take.set_defaults(run=_import)
+
     config = commands.add_parser("config", parents=[data], help="prints the effective configuration, secrets masked")
     config.set_defaults(run=_config)
 
@@ -165,6 +173,13 @@ def _migrate(arguments: argparse.Namespace) -> int:
     asyncio.run(_migrated(core_settings(arguments)))
     print("The database is up to date.")  # noqa: T201
     return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from front.command.takeover import take_over
+
+    work = take_over(core_settings(arguments), arguments.source, dry=arguments.dry_run, logs=arguments.logs)
+    return asyncio.run(work)
 
 
 def _config(arguments: argparse.Namespace) -> int:

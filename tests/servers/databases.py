@@ -34,8 +34,9 @@ def _empty(database: Database) -> None:
     tables = [name for name in database.peewee.get_tables() if name not in KEPT and not name.startswith("sqlite_")]
     if database.kind == "postgres":
         database.execute_count(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
-    elif database.kind == "mysql":
-        for name in tables:
-            # As TRUNCATE would, which makes the file anew each time.
-            database.execute_count(f"DELETE FROM {name}")
+        return
+    for name in tables:
+        # On MySQL TRUNCATE makes the file anew each time.
+        database.execute_count(f"DELETE FROM {name}")
+        if database.kind == "mysql":
             database.peewee.execute_sql(f"ALTER TABLE {name} AUTO_INCREMENT = 1")

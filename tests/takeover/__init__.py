@@ -1,0 +1,1 @@
+"""Taking over databases of New API."""
