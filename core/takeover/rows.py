@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -226,6 +229,38 @@ def two_factor(row: Mapping[str, Any], owners: Mapping[int, int]) -> Taken:
         "created_at": _when(made, row, "created_at"),
         "updated_at": _when(made, row, "updated_at"),
     }
+    return made
+
+
+def passkey(row: Mapping[str, Any], owners: Mapping[int, int]) -> Taken:
+    """A passkey. It works on where the site keeps its name and the account its id."""
+    if whole(row.get("user_id")) not in owners:
+        raise Left("its account is not there")
+    if text(row.get("deleted_at")):
+        raise Left("it was deleted")
+    made = Taken(whole(row["id"]), {})
+    try:
+        raw_id = base64.b64decode(_named(row, "credential_id", 4096), validate=True)
+        base64.b64decode(_named(row, "public_key", 65_536), validate=True)
+    except ValueError:
+        raise Left("its credential is not base64") from None
+    try:
+        guid = str(uuid.UUID(bytes=base64.b64decode(text(row.get("aa_guid")))))
+    except ValueError:
+        guid = ""
+    made.columns = {
+        "user_id": whole(row.get("user_id")),
+        "credential_hash": hashlib.sha256(raw_id).hexdigest(),
+        "credential_id": text(row.get("credential_id")),
+        "public_key": text(row.get("public_key")),
+        "attestation_type": text(row.get("attestation_type"))[:255],
+        "aa_guid": guid,
+        "sign_count": max(0, whole(row.get("sign_count"))),
+        "last_used_at": _when(made, row, "last_used_at"),
+        "created_at": _when(made, row, "created_at"),
+    }
+    for name in ("clone_warning", "user_verified", "backup_eligible", "backup_state"):
+        made.columns[name] = flag(row.get(name))
     return made
 
 

@@ -46,11 +46,11 @@ class Source:
         return source
 
     async def _recognise(self) -> None:
+        if "purses" in self.tables:
+            raise NotNewApi("this is a database of Isthmus")
         missing = [name for name in NEW_API[1:] if name not in self.tables]
         if missing:
             raise NotNewApi(f"it has no table {missing[0]}: this is no database of New API")
-        if "locks" in self.tables or "purses" in self.tables:
-            raise NotNewApi("this is a database of Isthmus")
         if "subnet" in await self.columns("tokens") and "config" in await self.columns("channels"):
             raise NotNewApi("this is a database of One API: take it over with New API first, which reads it")
 

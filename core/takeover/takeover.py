@@ -37,6 +37,9 @@ channels    base_url other balance balance_updated_time models group used_quota 
 channels    priority auto_ban other_info tag setting param_override header_override remark channel_info settings
 redemptions id user_id key status name quota created_time redeemed_time used_user_id expired_time deleted_at
 two_fas     id user_id secret is_enabled failed_attempts locked_until last_used_at created_at updated_at deleted_at
+passkey_credentials id user_id credential_id public_key attestation_type aa_guid sign_count clone_warning user_present
+passkey_credentials user_verified backup_eligible backup_state transports attachment last_used_at created_at
+passkey_credentials updated_at deleted_at
 """
 KNOWN: dict[str, set[str]] = {}
 for _table, *_names in map(str.split, _COLUMNS.strip().splitlines()):
@@ -75,6 +78,7 @@ class Takeover:
         await self._options()
         await self._table("redemptions", rows.redemption)
         await self._table("two_fas", partial(rows.two_factor, owners=self._owners))
+        await self._table("passkey_credentials", partial(rows.passkey, owners=self._owners))
         if self._logs:
             await self._log_lines()
         await self._rest()

@@ -12,7 +12,7 @@ from isthmus.v1 import billing_pb2
 from core.ledger import purses
 from core.options.row import is_secret
 from core.store import changes
-from core.store.models import Channel, Log, Option, Redemption, Setup, Token, TwoFactor, User
+from core.store.models import Channel, Log, Option, Passkey, Redemption, Setup, Token, TwoFactor, User
 from core.store.options import SEALED
 from core.store.store import Store
 from core.takeover.rows import Taken
@@ -20,7 +20,7 @@ from core.takeover.rows import Taken
 SYSTEM = 4
 """logs.type of what the system does by itself (New API)."""
 NAME = "New API"
-TABLES = ("users", "tokens", "channels", "redemptions", "two_fas")
+TABLES = ("users", "tokens", "channels", "redemptions", "two_fas", "passkey_credentials")
 """Whose ids are kept."""
 NEW_CODE = "has a new invitation code: it had none, or another's"
 POINTER = 0
@@ -39,6 +39,7 @@ class Target:
             "channels": self._channel,
             "redemptions": self._redemption,
             "two_fas": self._two_factor,
+            "passkey_credentials": self._passkey,
         }
 
     def digest(self, row: Mapping[str, Any]) -> str:
@@ -125,6 +126,10 @@ class Target:
 
     def _two_factor(self, taken: Taken) -> int:
         TwoFactor.insert(id=taken.id, secret=self._vault.encrypt(taken.secret), **taken.columns).execute()
+        return 0
+
+    def _passkey(self, taken: Taken) -> int:
+        Passkey.insert(id=taken.id, **taken.columns).execute()
         return 0
 
     async def options(self, values: Mapping[str, str]) -> None:

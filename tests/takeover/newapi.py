@@ -56,6 +56,10 @@ TABLES: dict[str, str] = {
         redeemed_time:int used_user_id:int deleted_at:time expired_time:int""",
     "two_fas": """id:id user_id:int secret:vc(255) is_enabled:bool failed_attempts:int locked_until:time
         last_used_at:time created_at:time updated_at:time deleted_at:time""",
+    "passkey_credentials": """id:id user_id:int credential_id:vc(512) public_key:text attestation_type:vc(255)
+        aa_guid:vc(512) sign_count:int clone_warning:bool user_present:bool user_verified:bool backup_eligible:bool
+        backup_state:bool transports:text attachment:vc(32) last_used_at:time created_at:time updated_at:time
+        deleted_at:time""",
     "two_fa_backup_codes": "id:id user_id:int code_hash:vc(255) is_used:bool used_at:time created_at:time",
     "setups": "id:id version:vc(50) initialized_at:int",
     "logs": """id:id user_id:int created_at:int type:int content:text username:vc(191) token_name:vc(191)
@@ -121,6 +125,10 @@ def rows(sandbox: str = "http://127.0.0.1:1") -> dict[str, list[dict[str, Any]]]
         "two_fas": [
             {"id": 1, "user_id": 3, "secret": SEED, "is_enabled": True, "failed_attempts": 0, "created_at": WHEN, "updated_at": WHEN},
             {"id": 2, "user_id": 2, "secret": SEED, "is_enabled": False, "failed_attempts": 0, "created_at": WHEN, "updated_at": WHEN},
+        ],
+        "passkey_credentials": [
+            {"id": 2, "user_id": 2, "credential_id": "AAEC/w==", "public_key": "pQECAyYgASFY", "sign_count": 5,
+             "aa_guid": "rc4AAjW8xgpkiwsl8fBVAw==", "user_verified": True, "backup_state": False, "last_used_at": WHEN, "created_at": WHEN},
         ],
         "two_fa_backup_codes": [{"id": 1, "user_id": 3, "code_hash": HASH, "is_used": False, "created_at": WHEN}],
         "setups": [{"id": 1, "version": "v0.9.1", "initialized_at": 1690000000}],

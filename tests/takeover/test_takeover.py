@@ -121,6 +121,10 @@ async def test_everything_is_there_to_the_unit(old: str, store: Store, tmp_path:
     assert await store.redemptions.redeem(newapi.CODE, 2) == 700
     standing = await store.two_factor.standing(3)
     assert standing.enabled
+    passkey = await store.passkeys.find(b"\x00\x01\x02\xff")
+    assert passkey is not None
+    assert (passkey.user_id, passkey.sign_count, passkey.user_verified) == (2, 5, True)
+    assert passkey.aa_guid == "adce0002-35bc-c60a-648b-0b25f1f05503"
     assert (await store.logs.list(type=2))[1] == 450
     reasons, _ = await store.logs.list(type=4, user_id=2)
     assert [line.content for line in reasons] == ["took over 2147483647 units, 1234567 used before, from New API"]
