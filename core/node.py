@@ -18,6 +18,7 @@ from isthmus.v1 import (
     chat_pb2_grpc,
     embedding_pb2_grpc,
     moderation_pb2_grpc,
+    payment_pb2_grpc,
     rerank_pb2_grpc,
     routing_pb2_grpc,
 )
@@ -42,6 +43,7 @@ from core.services.chat import ChatServicer
 from core.services.context import Services
 from core.services.embedding import EmbeddingServicer
 from core.services.moderation import ModerationServicer
+from core.services.payment import PaymentServicer
 from core.services.rerank import RerankServicer
 from core.services.routing import RoutingServicer
 from core.settings import CoreSettings
@@ -80,6 +82,7 @@ class Node:
         billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.services), target)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
+        payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(self.services), target)
 
     def local_channel(self) -> LocalChannel:
         """A channel for a front in the same process."""
@@ -157,6 +160,7 @@ async def open_node(settings: CoreSettings) -> Node:
         started=int(time.time()),
         throttle=Throttle(store.proofs),
         rounds=Runner(store.system_tasks, _worker(settings)),
+        upstream=upstream,
     )
     schedule = Schedule(store.system_tasks, services.rounds, [channel_tests.chore(services), balances.chore(services)])
     schedule.open()

@@ -150,6 +150,12 @@ class CoreSettings:
     event_limit_mb: int = setting(
         32, "Largest event of a vendor's stream.", env="STREAM_SCANNER_MAX_BUFFER_MB", group="Vendors"
     )
+    stripe_url: str = setting(
+        "https://api.stripe.com", "Stripe's API, or what stands in for it.", env="ISTHMUS_STRIPE_URL", group="Payments"
+    )
+    creem_url: str = setting(
+        "", "Creem's API; empty: as CreemTestMode says.", env="ISTHMUS_CREEM_URL", group="Payments"
+    )
     azure_api_version: str = setting(
         "2025-04-01-preview",
         "Azure's API version, where channel and client name none.",

@@ -43,10 +43,9 @@ class FrontSettings:
     header_bytes: int = setting(32768, "Largest header block.", env="ISTHMUS_MAX_HEADER_BYTES", group="HTTP")
     trusted_redirects: str = setting(
         "",
-        "Domains that payment pages may return to, by comma.",
+        "Domains that payment pages may return to, by comma; those below them, too.",
         env="TRUSTED_REDIRECT_DOMAINS",
         group="HTTP",
-        reader="nothing yet, as payments come later",
     )
     trusted_proxies: int = setting(
         0, "Proxies before the front whose X-Forwarded-For is believed.", env="ISTHMUS_TRUSTED_PROXIES", group="HTTP"

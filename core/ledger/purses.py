@@ -138,6 +138,32 @@ def change(db: Sql, seen: Purse, delta: int, *, forgive: bool = False) -> bool:
     )
 
 
+def grant(db: Sql, purse_id: int, units: int) -> None:
+    """Adds units, debt paid first: one statement, whatever others do to the purse. Raises RecordNotFound."""
+    if units < 0:
+        raise ValueError("A grant is never negative.")
+    # available before debt: MariaDB reads columns as the statement has left them so far.
+    changed = db.execute_count(
+        "UPDATE purses SET granted = granted + ?,"
+        " available = available + CASE WHEN debt < ? THEN ? - debt ELSE 0 END,"
+        " debt = CASE WHEN debt < ? THEN 0 ELSE debt - ? END WHERE id = ?",
+        (units, units, units, units, units, purse_id),
+    )
+    if changed != 1:
+        raise RecordNotFound("The purse does not exist.")
+
+
+def spend(db: Sql, purse_id: int, units: int) -> bool:
+    """Moves units that nobody holds from available to settled; False: there are not so many."""
+    return (
+        db.execute_count(
+            "UPDATE purses SET available = available - ?, settled = settled + ? WHERE id = ? AND available >= ?",
+            (units, units, purse_id, units),
+        )
+        == 1
+    )
+
+
 def recall(db: Sql, purse_id: int, until_ms: int) -> None:
     """Asks every worker to give back what it does not hold of this purse; void after until_ms (Unix ms)."""
     db.execute_count("UPDATE purses SET recall_until = ? WHERE id = ?", (until_ms, purse_id))

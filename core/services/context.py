@@ -23,6 +23,7 @@ from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import ROLE_USER, Principal
 from core.store.store import Store
+from core.upstream.interface import Upstream
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Services:
     started: int
     throttle: Throttle
     rounds: Runner
+    upstream: Upstream
     mailer: Mailer = field(default_factory=Mailer)
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:

@@ -57,6 +57,7 @@ class User(Base):
     purse_id = BigIntegerField(default=0)
     used_quota = BigIntegerField(default=0)
     request_count = BigIntegerField(default=0)
+    stripe_customer = CharField(64, default="")
     session_epoch = BigIntegerField(default=0)
     created_at = BigIntegerField(default=0)
     last_login_at = BigIntegerField(default=0)
@@ -210,6 +211,34 @@ class Redemption(Base):
         table_name = "redemptions"
 
 
+class Order(Base):
+    """Money on its way in: a top-up, or the price of a subscription. expected is what the provider must say."""
+
+    user_id = BigIntegerField(index=True)
+    plan_id = BigIntegerField(default=0)
+    amount = BigIntegerField(default=0)
+    money = CharField(32, default="0")
+    currency = CharField(8, default="")
+    quota = BigIntegerField(default=0)
+    trade_no = CharField(191, unique=True)
+    payment_method = CharField(50, default="")
+    payment_provider = CharField(50, default="")
+    reference = CharField(255, default="")
+    product = CharField(128, default="")
+    expected = CharField(32, default="")
+    status = CharField(16, default="pending")
+    problem = TextField(default="")
+    terms = TextField(default="")
+    create_time = BigIntegerField(default=0, index=True)
+    complete_time = BigIntegerField(default=0)
+    completed_by = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "top_ups"
+
+
 class TwoFactor(Base):
     """An account's second factor: the secret is encrypted."""
 
@@ -320,6 +349,4 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (
-    User, Token, Channel, Option, Setup, Log, Redemption, TwoFactor, BackupCode, Passkey, Proof, SystemTask, Change,
-)  # fmt: skip
+MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, Order, TwoFactor, BackupCode, Passkey, Proof, SystemTask, Change, fmt, skip)

@@ -12,6 +12,7 @@ from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
 from core.store.passkeys import Passkeys
+from core.store.orders import Orders
 from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.secrets import Vault
@@ -35,5 +36,6 @@ class Store:
         self.two_factor = TwoFactors(database, self.vault)
         self.passkeys = Passkeys(database)
         self.proofs = Proofs(database, self.vault)
+        self.orders = Orders(database)
         self.invitations = Invitations(database)
         self.system_tasks = SystemTasks(database)

@@ -18,6 +18,7 @@ from isthmus.v1 import (
     catalog_pb2_grpc,
     common_pb2,
     routing_pb2_grpc,
+    payment_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -141,6 +142,7 @@ class Manager:
         self.billing = billing_pb2_grpc.BillingServiceStub(channel)
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(channel)
+        self.payments = payment_pb2_grpc.PaymentServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
 
     # -- who calls ----------------------------------------------------------------------------

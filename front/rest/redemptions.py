@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.v1 import access_pb2, billing_pb2
+from isthmus.v1 import billing_pb2
 
 from front.rest import shapes
 from front.rest.manager import Call, Level, Route, items
@@ -85,23 +85,6 @@ async def redeem(c: Call) -> Any:
     return (await c.m.billing.Redeem(asked, metadata=c.who)).quota
 
 
-async def ways(c: Call) -> Any:
-    """How money can come: by code; the providers that are not built are off."""
-    options = (await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)).options
-    return {
-        "enable_online_topup": False,
-        "enable_stripe_topup": False,
-        "enable_creem_topup": False,
-        "enable_redemption": True,
-        "pay_methods": [],
-        "creem_products": "[]",
-        "min_topup": float(options["MinTopUp"]),
-        "amount_options": [],
-        "discount": {},
-        "topup_link": options["TopUpLink"],
-    }
-
-
 ROUTES = (
     Route("GET", "/api/redemption/", Level.ADMIN, codes),
     Route("POST", "/api/redemption/", Level.ADMIN, create),
@@ -111,5 +94,4 @@ ROUTES = (
     Route("GET", "/api/redemption/<code_id:int>", Level.ADMIN, one),
     Route("DELETE", "/api/redemption/<code_id:int>", Level.ADMIN, delete),
     Route("POST", "/api/user/topup", Level.USER, redeem, limit="critical"),
-    Route("GET", "/api/user/topup/info", Level.USER, ways),
 )

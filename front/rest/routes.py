@@ -14,6 +14,7 @@ from front.rest import (
     options,
     own,
     passkeys,
+    payments,
     redemptions,
     routing,
     second_factor,
@@ -40,6 +41,7 @@ ROUTES: tuple[Route, ...] = (
     *usage.ROUTES,
     *catalog.ROUTES,
     *redemptions.ROUTES,
+    *payments.ROUTES,
 )
 """Every management route that is built."""
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 from isthmus.client import ApiError
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, routing_pb2
+from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -103,11 +103,18 @@ CatalogService.GetRatioConfig   public
 RoutingService.TestChannels     admin
 RoutingService.GetRound         admin
 RoutingService.AbortRound       admin
+PaymentService.GetWays          user
+PaymentService.QuoteTopUp       user
+PaymentService.StartTopUp       user
+PaymentService.NotifyPayment    public
+PaymentService.ListOrders       user
+PaymentService.CompleteOrder    admin
+PaymentService.ConfirmTerms     root
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, routing_pb2)
+    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -115,6 +122,7 @@ WIDER: dict[str, Any] = {
     "AdminService.ListLogs": {"all_accounts": True},
     "AdminService.SumLogs": {"filter": {"all_accounts": True}},
     "BillingService.SumUsage": {"all_accounts": True},
+    "PaymentService.ListOrders": {"all_accounts": True},
     "CatalogService.ListGroups": {"all": True},
     "CatalogService.ListModels": {"scope": catalog_pb2.MODEL_SCOPE_SERVED},
 }

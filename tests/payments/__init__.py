@@ -1,0 +1,1 @@
+"""Payment providers: signatures, sums, words."""
