@@ -86,15 +86,14 @@ async def confirm(
     if not request.confirmed:
         raise InvalidRequest("confirmed must be true.", param="confirmed")
     now = int(time.time())
-    values = {
-        "confirmed": TRUE,
-        "terms_version": TERMS_VERSION,
-        "confirmed_at": str(now),
-        "confirmed_by": str(principal.account.id),
-        "confirmed_ip": principal.client_address,
-    }
     await services.store.options.set_many(
-        {f"payment_setting.compliance_{name}": value for name, value in values.items()}
+        {
+            CONFIRMED: TRUE,
+            "payment_setting.compliance_terms_version": TERMS_VERSION,
+            "payment_setting.compliance_confirmed_at": str(now),
+            "payment_setting.compliance_confirmed_by": str(principal.account.id),
+            "payment_setting.compliance_confirmed_ip": principal.client_address,
+        }
     )
     await services.state.refresh()
     return payment_pb2.ConfirmTermsResponse(version=TERMS_VERSION, confirmed_at=now, confirmed_by=principal.account.id)
