@@ -11,8 +11,8 @@ from core.store.invitations import Invitations
 from core.store.keys import Keys
 from core.store.logs import Logs
 from core.store.options import OptionRows
-from core.store.passkeys import Passkeys
 from core.store.orders import Orders
+from core.store.passkeys import Passkeys
 from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.secrets import Vault
