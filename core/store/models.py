@@ -349,4 +349,21 @@ class Change(Base):
         table_name = "changes"
 
 
-MODELS = (User, Token, Channel, Option, Setup, Log, Redemption, Order, TwoFactor, BackupCode, Passkey, Proof, SystemTask, Change, fmt, skip)
+MODELS = (
+    User,
+    Token,
+    Channel,
+    Option,
+    Setup,
+    Log,
+    Redemption,
+    Order,
+    TwoFactor,
+    BackupCode,
+    Passkey,
+    Proof,
+    SystemTask,
+    Change,
+    fmt,
+    skip,
+)

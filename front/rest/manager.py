@@ -17,8 +17,8 @@ from isthmus.v1 import (
     billing_pb2_grpc,
     catalog_pb2_grpc,
     common_pb2,
-    routing_pb2_grpc,
     payment_pb2_grpc,
+    routing_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
