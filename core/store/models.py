@@ -364,6 +364,4 @@ MODELS = (
     Proof,
     SystemTask,
     Change,
-    fmt,
-    skip,
 )
