@@ -20,6 +20,7 @@ from isthmus.v1 import (
     moderation_pb2_grpc,
     payment_pb2_grpc,
     rerank_pb2_grpc,
+    responses_pb2_grpc,
     routing_pb2_grpc,
 )
 
@@ -45,6 +46,7 @@ from core.services.embedding import EmbeddingServicer
 from core.services.moderation import ModerationServicer
 from core.services.payment import PaymentServicer
 from core.services.rerank import RerankServicer
+from core.services.responses import ResponsesServicer
 from core.services.routing import RoutingServicer
 from core.settings import CoreSettings
 from core.state.state import State
@@ -77,6 +79,7 @@ class Node:
         embedding_pb2_grpc.add_EmbeddingServiceServicer_to_server(EmbeddingServicer(self.relay), target)
         moderation_pb2_grpc.add_ModerationServiceServicer_to_server(ModerationServicer(self.relay), target)
         rerank_pb2_grpc.add_RerankServiceServicer_to_server(RerankServicer(self.relay), target)
+        responses_pb2_grpc.add_ResponsesServiceServicer_to_server(ResponsesServicer(self.relay), target)
         access_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(self.services), target)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self.services), target)
         billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
@@ -112,6 +115,7 @@ class Node:
             ("rounds", self.services.rounds.close),
             ("upstream", self.upstream.aclose),
             ("mail", self.services.mailer.close),
+            ("kept answers", self.relay.kept.close),
             ("ledger", self.ledger.close),
             ("state", self.state.close),
             ("database", self.database.close),

@@ -15,6 +15,7 @@ from sanic.response import HTTPResponse
 from front import call
 from front.connection import end_after
 from front.errors import FrontError
+from front.kept import KeptResponses
 from front.limits import Limits
 from front.pages import Pages, add_pages
 from front.relay import Relay, refusal
@@ -133,7 +134,7 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
             stream=method not in ("GET", "HEAD"),
         )
 
-    for method, path, handler in relay_routes(relay):
+    for method, path, handler in relay_routes(relay, KeptResponses(relay, channel)):
         add(handler, path, method)
     add_routes(add, channel, settings, shared, lambda: flight.running)
     add_pages(lambda handler, path, name: app.add_route(flight.counted(handler), path, name=name), pages)

@@ -61,7 +61,7 @@ class Relay:
     def __init__(self, channel: Any, settings: FrontSettings) -> None:
         self.settings = settings
         self._access = access_pb2_grpc.AccessServiceStub(channel)
-        self._chat = chat_pb2_grpc.ChatServiceStub(channel)
+        self.chats = chat_pb2_grpc.ChatServiceStub(channel)
         self._embedding = embedding_pb2_grpc.EmbeddingServiceStub(channel)
         self._rerank = rerank_pb2_grpc.RerankServiceStub(channel)
         self._moderation = moderation_pb2_grpc.ModerationServiceStub(channel)
@@ -70,6 +70,8 @@ class Relay:
         self._known = KnownKeys()
         self._ping_seconds = settings.ping_seconds
         """As core told it last, with a key."""
+        self.keeps_responses = False
+        """As core told it last: whether answers of the Responses dialect are kept."""
 
     # -- routes -------------------------------------------------------------------------------
 
@@ -79,18 +81,18 @@ class Relay:
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse | None:
             envelope, chat = dialect.parse(ask)
             envelope.client_request_id = call.client_id(request)
-            native = _native(dialect.form, ask)
+            native = native_of(dialect.form, ask)
             if envelope.stream:
                 renderer = dialect.stream(envelope, chat, request.ctx.request_id, int(time.time()))
-                messages = self._chat.StreamGenerate(
+                messages = self.chats.StreamGenerate(
                     chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
                 )
                 # Core lets go of a large request once the vendor has it; nothing here may keep it longer.
                 del envelope, chat, native
                 ask.raw, ask.source = b"", {}
-                await self._stream(request, messages, renderer)
+                await self.stream(request, messages, renderer)
                 return None
-            answer = await self._chat.Generate(
+            answer = await self.chats.Generate(
                 chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
             )
             if answer.HasField("native"):
@@ -98,7 +100,7 @@ class Relay:
             content = dialect.render(answer.chat, chat, int(time.time()))
             return reply(content, request, answer.receipt.dropped)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def count(self, dialect: CountDialect) -> Handler:
         """The tokens of a turn's input."""
@@ -106,10 +108,10 @@ class Relay:
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
             envelope, chat = dialect.parse(ask)
             envelope.client_request_id = call.client_id(request)
-            asked = chat_pb2.CountTokensRequest(envelope=envelope, chat=chat, native=_native(dialect.form, ask))
-            return reply(dialect.counted(await self._chat.CountTokens(asked, metadata=metadata)), request)
+            asked = chat_pb2.CountTokensRequest(envelope=envelope, chat=chat, native=native_of(dialect.form, ask))
+            return reply(dialect.counted(await self.chats.CountTokens(asked, metadata=metadata)), request)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def embed(self, dialect: EmbeddingDialect) -> Handler:
         """Vectors for inputs."""
@@ -117,13 +119,13 @@ class Relay:
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
             envelope, embedding = dialect.parse(ask)
             envelope.client_request_id = call.client_id(request)
-            native = _native(dialect.form, ask)
+            native = native_of(dialect.form, ask)
             asked = embedding_pb2.EmbedRequest(envelope=envelope, embedding=embedding, native=native)
             answer = await self._embedding.Embed(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, embedding)
             return reply(content, request, answer.receipt.dropped)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def rerank(self, dialect: RerankDialect) -> Handler:
         """Documents ordered by relevance."""
@@ -131,12 +133,12 @@ class Relay:
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
             asked = dialect.parse(ask)
             asked.envelope.client_request_id = call.client_id(request)
-            asked.native.CopyFrom(_native(dialect.form, ask))
+            asked.native.CopyFrom(native_of(dialect.form, ask))
             answer = await self._rerank.Rerank(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, asked)
             return reply(content, request, answer.receipt.dropped)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def moderate(self, dialect: ModerationDialect) -> Handler:
         """Inputs judged."""
@@ -144,13 +146,13 @@ class Relay:
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse:
             envelope, moderation = dialect.parse(ask)
             envelope.client_request_id = call.client_id(request)
-            native = _native(dialect.form, ask)
+            native = native_of(dialect.form, ask)
             asked = moderation_pb2.ModerateRequest(envelope=envelope, moderation=moderation, native=native)
             answer = await self._moderation.Moderate(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, moderation)
             return reply(content, request, answer.receipt.dropped)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def models(self, choose: Callable[[Request], ModelsDialect]) -> Handler:
         """The models the caller may use, in the form `choose` finds in the request."""
@@ -158,8 +160,8 @@ class Relay:
         async def handler(request: Request) -> HTTPResponse:
             dialect = choose(request)
             try:
-                found = await self._catalog.ListModels(catalog_pb2.ListModelsRequest(), metadata=self._caller(request))
-                return reply(dialect.models(list(found.models), _query(request)), request)
+                found = await self._catalog.ListModels(catalog_pb2.ListModelsRequest(), metadata=self.caller(request))
+                return reply(dialect.models(list(found.models), query_of(request)), request)
             except (FrontError, grpc.aio.AioRpcError) as error:
                 return refusal(error, request, dialect)
 
@@ -172,7 +174,7 @@ class Relay:
             dialect = choose(request)
             try:
                 asked = catalog_pb2.GetModelRequest(name=name)
-                found = await self._catalog.GetModel(asked, metadata=self._caller(request))
+                found = await self._catalog.GetModel(asked, metadata=self.caller(request))
                 return reply(dialect.model(found.model), request)
             except (FrontError, grpc.aio.AioRpcError) as error:
                 return refusal(error, request, dialect)
@@ -189,7 +191,7 @@ class Relay:
             found = await self._catalog.GetModel(catalog_pb2.GetModelRequest(name=name), metadata=metadata)
             return reply(dialect.model(found.model), request)
 
-        return self._handler(dialect, work)
+        return self.handler(dialect, work)
 
     def told(self, content: bytes) -> Handler:
         """The same answer to everybody."""
@@ -201,10 +203,11 @@ class Relay:
 
     # -- shared -------------------------------------------------------------------------------
 
-    def _caller(self, request: Request) -> Metadata:
+    def caller(self, request: Request) -> Metadata:
+        """The metadata of calls for whoever asks."""
         return call.metadata(request, self.settings, request.ctx.request_id, call.find_key(request))
 
-    def _handler(
+    def handler(
         self, dialect: Dialect, work: Callable[[Request, Metadata, Ask], Awaitable[HTTPResponse | None]]
     ) -> Handler:
         """Checks the key, reads the body, runs the work; every refusal is told in the dialect's envelope."""
@@ -220,6 +223,7 @@ class Relay:
                 if caller not in self._known:
                     checked = await self._access.CheckKey(CHECK_KEY, metadata=metadata)
                     self._ping_seconds = checked.ping_seconds or settings.ping_seconds
+                    self.keeps_responses = checked.keeps_responses
                     self._known.add(caller)
                 headers = request.headers
                 sent = headers.get("content-type", JSON).lower()
@@ -233,7 +237,7 @@ class Relay:
                     path=request.path,
                     max_messages=settings.max_messages,
                     names=names,
-                    query=_query(request),
+                    query=query_of(request),
                     headers={name: headers[name] for name in wanted if name in headers} if wanted else {},
                 )
                 check_names(raw, ask.source)
@@ -248,8 +252,17 @@ class Relay:
 
     # -- streams ------------------------------------------------------------------------------
 
-    async def _stream(self, request: Request, messages: Any, renderer: StreamRenderer) -> None:
-        """Passes messages on as they come; the status is known before the first byte leaves."""
+    async def stream(
+        self,
+        request: Request,
+        messages: Any,
+        renderer: StreamRenderer,
+        done: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Passes messages on as they come; the status is known before the first byte leaves.
+
+        done: what is to happen once the answer is whole, before its end is told.
+        """
         try:
             message = await messages.read()
             headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request.ctx.request_id)
@@ -271,6 +284,8 @@ class Relay:
                 silence.stop()
             if last:
                 await response.send(last)
+            if done is not None:
+                await done()
             await response.eof()
         finally:
             messages.cancel()
@@ -286,7 +301,7 @@ def _bytes(message: chat_pb2.StreamGenerateResponse, renderer: StreamRenderer) -
     return out[0] if len(out) == 1 else b"".join(out)
 
 
-def _native(form: str, ask: Ask) -> common_pb2.Native:
+def native_of(form: str, ask: Ask) -> common_pb2.Native:
     """The client's own bytes, with the headers of its form and the query without its key."""
     native = common_pb2.Native(form=form, body=ask.raw)
     for name, value in ask.headers.items():
@@ -296,7 +311,7 @@ def _native(form: str, ask: Ask) -> common_pb2.Native:
     return native
 
 
-def _query(request: Request) -> dict[str, str]:
+def query_of(request: Request) -> dict[str, str]:
     """The last value of each query parameter, the key left out."""
     if not request.query_string:
         return {}

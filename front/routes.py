@@ -16,6 +16,7 @@ from front.dialects.openai.edits import OpenAIEdits
 from front.dialects.openai.moderations import OpenAIModerations
 from front.dialects.rerank import CohereRerank, JinaRerank
 from front.dialects.responses.dialect import OpenAIResponses
+from front.kept import KeptResponses
 from front.methods import Methods
 from front.relay import Handler, Relay
 
@@ -29,7 +30,7 @@ ANTHROPIC_ERRORS = AnthropicErrors()
 ANTHROPIC_MODELS = AnthropicModels()
 
 
-def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
+def relay_routes(relay: Relay, kept: KeptResponses) -> tuple[tuple[str, str, Handler], ...]:
     """Method, path and handler of every relay route."""
     anthropic = AnthropicChat()
     methods = Methods(
@@ -47,7 +48,12 @@ def relay_routes(relay: Relay) -> tuple[tuple[str, str, Handler], ...]:
         ("POST", "/v1/chat/completions", relay.chat(OpenAIChat())),
         ("POST", "/v1/completions", relay.chat(OpenAICompletions())),
         ("POST", "/v1/edits", relay.chat(OpenAIEdits())),
-        ("POST", "/v1/responses", relay.chat(OpenAIResponses())),
+        ("POST", "/v1/responses", kept.create(OpenAIResponses())),
+        ("POST", "/v1/responses/compact", kept.compact()),
+        ("GET", "/v1/responses/<response_id>", kept.show()),
+        ("DELETE", "/v1/responses/<response_id>", kept.delete()),
+        ("POST", "/v1/responses/<response_id>/cancel", kept.cancel()),
+        ("GET", "/v1/responses/<response_id>/input_items", kept.input_items()),
         ("POST", "/v1/messages", relay.chat(anthropic)),
         ("POST", "/v1/messages/count_tokens", relay.count(anthropic)),
         ("POST", "/v1/embeddings", relay.embed(OpenAIEmbeddings())),

@@ -46,4 +46,8 @@ ROWS = (
     Row("qwen.sync_image_models", STRINGS, QWEN_IMAGES, "Models of pictures that answer at once.", used=False),
     Row("grok.violation_deduction_enabled", SWITCH, "true", "Charge for refusals xAI fines.", used=False),
     Row("grok.violation_deduction_amount", number(0, 1000), "0.05", "USD, times the group's ratio.", used=False),
+    Row("isthmus.keep_responses", SWITCH, "true",
+        "Keep answers of the Responses dialect whose vendor keeps none: encrypted, for their account alone."),
+    Row("isthmus.keep_responses_hours", whole(1, 8760), "720", "Hours they are kept after they were last used."),
+    Row("isthmus.keep_responses_mb", whole(1, 1 << 20), "64", "Most of an account's; the oldest go first."),
 )  # fmt: skip

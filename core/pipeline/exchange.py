@@ -14,6 +14,7 @@ from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
 from core.state.types import Principal, Snapshot
 from core.vendors.interface import Vendor
+from core.vendors.responses.compact import compacting
 
 
 class Form(Protocol):
@@ -45,9 +46,11 @@ class Task:
     """The wire form to prefer where there is no native one: the test of a channel names it."""
 
     def forms(self, vendor: Vendor) -> tuple[Any, ...]:
-        """The wire forms in which a vendor can do it; empty: it cannot."""
+        """The wire forms in which a vendor can do it; empty: it cannot. Raises UnsupportedFeature, which says why."""
         if self.operation == common_pb2.OPERATION_CHAT:
             return vendor.chat
+        if self.operation == common_pb2.OPERATION_COMPACTION:
+            return compacting(vendor.chat)
         if self.operation == common_pb2.OPERATION_EMBEDDING:
             return vendor.embedding
         if self.operation == common_pb2.OPERATION_MODERATION:
@@ -89,6 +92,12 @@ class Exchange:
     progressed: float = 0.0
     """When the journal last learnt what a stream has cost so far (monotonic seconds)."""
     _counted: int = -1
+
+    def billed_by(self) -> str:
+        """The name that prices go by."""
+        model = self.envelope.model
+        compacts = self.task.operation == common_pb2.OPERATION_COMPACTION
+        return self.snapshot.prices.compaction(model) if compacts else model
 
     def counted_prompt(self) -> int:
         """Input tokens, counted: for answers whose vendor told none. Slow: as long as the prompt is."""

@@ -16,6 +16,11 @@ def is_held(chat: chat_pb2.ChatRequest) -> bool:
     return bool(state.previous_response_id or state.conversation_id or state.background)
 
 
+def keeps(chat: chat_pb2.ChatRequest) -> bool:
+    """Whether the answer may be kept: the client did not say otherwise."""
+    return not chat.state.HasField("store") or chat.state.store
+
+
 def check_held(chat: chat_pb2.ChatRequest, form: str) -> None:
     """Raises UnsupportedFeature where the request goes on from what a vendor of another form holds."""
     if form == STATEFUL:
@@ -24,8 +29,8 @@ def check_held(chat: chat_pb2.ChatRequest, form: str) -> None:
     for name, told in (("previous_response_id", state.previous_response_id), ("conversation", state.conversation_id)):
         if told:
             raise UnsupportedFeature(
-                f"{name} names what only the vendor that answered before holds, and this model's channel does not "
-                "keep answers. Send the whole conversation in input.",
+                f"{name} names what is not kept here, or what only the vendor that answered before holds; this "
+                "model's channel does not keep answers. Send the whole conversation in input.",
                 param=name,
             )
     if state.background:

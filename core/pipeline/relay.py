@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from core.pipeline.admit import check_words
 from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole, retry_status
 from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
 from core.pipeline.exchange import Exchange, Task
-from core.pipeline.held import is_held
+from core.pipeline.held import STATEFUL, is_held, keeps
+from core.pipeline.kept import Kept
 from core.pipeline.overload import Machine
 from core.pipeline.reserve import reserve
 from core.pipeline.settle import counted, fail, settle
@@ -44,6 +46,7 @@ from core.routing.retry import is_final, should_disable, should_retry
 from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import Principal
+from core.store.responses import Turn
 from core.store.store import Store
 from core.upstream.interface import Upstream
 from core.vendors.interface import BadAnswer
@@ -54,6 +57,10 @@ T = TypeVar("T")
 
 MODEL_NAME_LIMIT = 255
 """Characters of a model's name, as in the abilities table."""
+
+RESPONSE_ID = re.compile(rb'"id"[ ]?:[ ]?"(resp_[A-Za-z0-9_-]{1,120})"')
+HEAD_MOST = 8192
+"""Bytes of an answer in which its id must stand to be remembered."""
 
 Disable = Callable[[int, int, str], Awaitable[None]]
 """Disables a channel's key: channel id, key index, reason."""
@@ -83,6 +90,7 @@ class Relay:
     limits: RequestLimits = field(default_factory=RequestLimits)
     machine: Machine = field(init=False)
     fetcher: Fetcher = field(init=False)
+    kept: Kept = field(init=False)
     rng: random.Random = field(default_factory=random.Random)
     stopping: bool = False
     """New requests are turned away."""
@@ -93,6 +101,7 @@ class Relay:
 
     def __post_init__(self) -> None:
         self.machine = Machine(self.settings.data)
+        self.kept = Kept(self.store, lambda: self.state.snapshot.options)
         self.fetcher = Fetcher(
             self.settings.max_file_mb << 20, self.settings.fetch_seconds, self.settings.fetched_in_flight_mb << 20
         )
@@ -134,6 +143,7 @@ class Relay:
         groups_of(exchange.snapshot.options, principal, chosen)
         if not self.limits.admit(principal.account.id, group, exchange.snapshot.options, now):
             raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
+        held = isinstance(task.canonical, chat_pb2.ChatRequest) and is_held(task.canonical)
         plan = make_plan(
             exchange.snapshot,
             principal,
@@ -143,7 +153,8 @@ class Relay:
             self.rng,
             now,
             chosen,
-            isinstance(task.canonical, chat_pb2.ChatRequest) and is_held(task.canonical),
+            held,
+            await self._holder(principal, task.canonical) if held else None,
         )
         check_words(task.canonical, exchange.snapshot.options)
         exchange.prompt_tokens = self._estimate(task)
@@ -156,6 +167,25 @@ class Relay:
             await self.store.keys.exhaust(principal.key.id)
             raise
         return exchange, plan
+
+    async def _holder(self, principal: Principal, chat: chat_pb2.ChatRequest) -> tuple[int, int] | None:
+        """The channel and key whose vendor keeps the answer that a turn follows; None where nobody is known."""
+        if not chat.state.previous_response_id:
+            return None
+        found = await self.kept.find(principal.account.id, chat.state.previous_response_id)
+        return (found[0].channel_id, found[0].key_index) if found and found[0].channel_id else None
+
+    def note_kept(self, exchange: Exchange, head: bytes) -> None:
+        """Remembers who keeps an answer: head holds the beginning of one in the Responses form."""
+        task, attempt = exchange.task, exchange.attempts[-1]
+        if task.native is None or task.native.form != STATEFUL or not keeps(task.canonical):
+            return
+        if found := RESPONSE_ID.search(head, 0, HEAD_MOST):
+            turn = Turn(
+                exchange.principal.account.id, found[1].decode(), channel_id=attempt.channel_id,
+                key_index=attempt.key_index,
+            )  # fmt: skip
+            self.kept.keep(turn)
 
     @staticmethod
     def _estimate(task: Task) -> int:
@@ -248,6 +278,8 @@ class Relay:
             exchange.first_byte()
             receipt = settle(exchange, self.ledger, usage, billing_pb2.ENDING_COMPLETE)
             self.limits.succeeded(exchange.principal.account.id, time.monotonic())
+            if native is not None:
+                self.note_kept(exchange, native)
             await self.ledger.settled(receipt)
             return Answer(native, canonical, receipt)
         except IsthmusError as error:

@@ -96,7 +96,7 @@ def _units(exchange: Exchange, group: str, most: int, choices: int) -> int:
         exchange.prompt_tokens,
         most,
         choices,
-        exchange.envelope.model,
+        exchange.billed_by(),
         exchange.snapshot.prices,
         account.group,
         group,

@@ -38,7 +38,7 @@ def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
         return bill if bill.quota <= UNITS_MOST else replace(bill, quota=UNITS_MOST)
     bill = price(
         usage,
-        exchange.envelope.model,
+        exchange.billed_by(),
         exchange.snapshot.prices,
         exchange.principal.account.group,
         exchange.group,

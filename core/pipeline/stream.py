@@ -145,6 +145,8 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
     try:
         try:
             current = await _first(relay, exchange, plan)
+            if current.first.native:
+                relay.note_kept(exchange, current.first.native)
             current.opened.call.native = None
             exchange.let_go()
         except IsthmusError as error:

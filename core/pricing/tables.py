@@ -147,6 +147,12 @@ class PriceTables:
         found = self.maps[table].get(name)
         return self.maps[table].get("*" + COMPACT) if found is None and name.endswith(COMPACT) else found
 
+    def compaction(self, model: str) -> str:
+        """The name that a compaction is billed by: its own where one is listed, else the model's."""
+        name = model + COMPACT
+        listed = any(self._listed(table, normalised(name)) is not None for table in ("ModelPrice", "ModelRatio"))
+        return name if listed else model
+
     def _resolve(self, model: str, user_group: str, using_group: str, accept_unset: bool) -> Rates | None:
         name = normalised(model)
         price = self._listed("ModelPrice", name)

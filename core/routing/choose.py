@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import ChannelError, ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound, NoChannel
 from core.pricing.tables import normalised
@@ -199,8 +199,11 @@ def make_plan(
     now: float,
     group: str = "",
     bound: bool = False,
+    holder: tuple[int, int] | None = None,
 ) -> Plan:
-    """The plan of a request. bound: it goes on from what vendors of its own form alone hold.
+    """The plan of a request.
+
+    bound: it goes on from what vendors of its own form alone hold. holder: the channel and key that are known to.
 
     Raises ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound
     (nobody serves it in any group), NoChannel (nobody the caller may use).
@@ -223,11 +226,29 @@ def make_plan(
         if any(model in served or general in served for served in snapshot.abilities.values()):
             raise NoChannel(f"No channel serves the model {model} in the group {wanted}.", param="model")
         raise ModelNotFound(f"The model {model} does not exist, or nobody serves it here.", param="model")
-    if bound:
+    if holder is not None:
+        groups = _of_one(groups, *holder)
+    elif bound:
         groups = _holders(groups, native_form, model) or groups
     cross = wanted == AUTO and key is not None and key.cross_group_retry
     form = native_form if options.prefer_same_dialect else ""
     return Plan(groups, options.retry_times + 1, health, rng, form, cross, model)
+
+
+def _of_one(
+    groups: list[tuple[str, tuple[Tier, ...]]], channel_id: int, key_index: int
+) -> list[tuple[str, tuple[Tier, ...]]]:
+    """The groups with one channel and one of its keys alone. Raises NoChannel where it serves the model no more."""
+    found: list[tuple[str, tuple[Tier, ...]]] = []
+    for name, tiers in groups:
+        for tier in tiers:
+            for channel in tier.channels:
+                keys = tuple(key for key in channel.keys if key.index == key_index)
+                if channel.id == channel_id and keys:
+                    found.append((name, (Tier(tier.priority, (replace(channel, keys=keys),)),)))
+    if not found:
+        raise NoChannel("The channel whose vendor keeps the answer before is not available now.", param="model")
+    return found
 
 
 def _holders(groups: list[tuple[str, tuple[Tier, ...]]], form: str, model: str) -> list[tuple[str, tuple[Tier, ...]]]:

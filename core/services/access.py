@@ -33,6 +33,7 @@ class AccessServicer(PasskeyCalls):
             account_id=principal.account.id,
             key_id=key.id if key is not None else 0,
             ping_seconds=self._services.state.snapshot.options.ping_seconds,
+            keeps_responses=self._services.state.snapshot.options.keep_responses,
         )
 
     @guarded_unary

@@ -21,8 +21,11 @@ def _task(
 ) -> Task:
     """What the request asks for; a native part that is absent is None."""
     options = request.chat.stream_options
+    compacts = request.envelope.operation == common_pb2.OPERATION_COMPACTION and isinstance(
+        request, chat_pb2.GenerateRequest
+    )
     return Task(
-        operation=common_pb2.OPERATION_CHAT,
+        operation=common_pb2.OPERATION_COMPACTION if compacts else common_pb2.OPERATION_CHAT,
         canonical=request.chat,
         native=native_of(request, info),
         include_usage=options.include_usage,

@@ -52,6 +52,10 @@ class Options:
     ping_seconds: float
     """Silence of a stream before a sign of life; 0: as the front is set."""
     responses_policy: ResponsesPolicy
+    keep_responses: bool
+    keep_responses_seconds: int
+    keep_responses_bytes: int
+    """Of one account."""
     max_user_tokens: int
     quota_for_new_user: int
     problems: tuple[str, ...] = ()
@@ -136,6 +140,9 @@ class Options:
                 else 0.0
             ),
             responses_policy=ResponsesPolicy.parse(raw[responses_policy.NAME]),
+            keep_responses=on("isthmus.keep_responses"),
+            keep_responses_seconds=whole("isthmus.keep_responses_hours") * 3600,
+            keep_responses_bytes=whole("isthmus.keep_responses_mb") << 20,
             max_user_tokens=whole("token_setting.max_user_tokens"),
             quota_for_new_user=whole("QuotaForNewUser"),
             problems=tuple(problems),

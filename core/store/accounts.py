@@ -15,7 +15,7 @@ from core.ledger import purses
 from core.store import changes, passkeys
 from core.store.database import Database
 from core.store.invitations import reward
-from core.store.models import Setup, Token, User
+from core.store.models import KeptResponse, Setup, Token, User
 from core.store.secrets import Vault
 from core.store.two_factor import forget
 
@@ -185,6 +185,7 @@ class Accounts:
             if not User.update(deleted_at=now, status=2).where(User.id == account_id, User.deleted_at == 0).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id).execute()
+            KeptResponse.delete().where(KeptResponse.user_id == account_id).execute()
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)
@@ -201,6 +202,7 @@ class Accounts:
             if not User.update(deleted_at=now, **gone).where(User.id == account_id, User.role != ERASED).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id, Token.deleted_at == 0).execute()
+            KeptResponse.delete().where(KeptResponse.user_id == account_id).execute()
             forget(account_id)
             passkeys.forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)

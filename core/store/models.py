@@ -337,6 +337,26 @@ class SystemTask(Base):
         table_name = "system_tasks"
 
 
+class KeptResponse(Base):
+    """An answer of the Responses dialect: its content, encrypted, or the channel whose vendor keeps it."""
+
+    user_id = BigIntegerField()
+    response_id = CharField(128)
+    previous_id = CharField(128, default="")
+    channel_id = BigIntegerField(default=0)
+    key_index = IntegerField(default=0)
+    content = BlobField(null=True)
+    size = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    expires_at = BigIntegerField(default=0, index=True)
+
+    class Meta:
+        """An id is one account's."""
+
+        table_name = "kept_responses"
+        indexes = ((("user_id", "response_id"), True),)
+
+
 class Change(Base):
     """The change feed: what was written, in order."""
 
@@ -363,5 +383,6 @@ MODELS = (
     Passkey,
     Proof,
     SystemTask,
+    KeptResponse,
     Change,
 )

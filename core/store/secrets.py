@@ -65,6 +65,17 @@ class Vault:
         except InvalidToken as error:
             raise ChannelError("A stored secret cannot be read: CRYPTO_SECRET has changed.") from error
 
+    def seal(self, data: bytes) -> bytes:
+        """Bytes for storage."""
+        return self._fernet.encrypt(data)
+
+    def unseal(self, stored: bytes) -> bytes:
+        """Bytes from storage. Raises ChannelError where they were encrypted with another secret."""
+        try:
+            return self._fernet.decrypt(stored)
+        except InvalidToken as error:
+            raise ChannelError("What is stored cannot be read: CRYPTO_SECRET has changed.") from error
+
     def digest(self, secret: str) -> str:
         """64 hex characters by which a secret is found."""
         return hmac.new(self._index, secret.encode(), hashlib.sha256).hexdigest()

@@ -15,6 +15,7 @@ from core.store.orders import Orders
 from core.store.passkeys import Passkeys
 from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
+from core.store.responses import Responses
 from core.store.secrets import Vault
 from core.store.system_tasks import SystemTasks
 from core.store.two_factor import TwoFactors
@@ -37,5 +38,6 @@ class Store:
         self.passkeys = Passkeys(database)
         self.proofs = Proofs(database, self.vault)
         self.orders = Orders(database)
+        self.responses = Responses(database, self.vault)
         self.invitations = Invitations(database)
         self.system_tasks = SystemTasks(database)

@@ -6,7 +6,7 @@ paths do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 V1_CHAT = "/v1/chat/completions"
 V1_RESPONSES = "/v1/responses"
@@ -38,6 +38,8 @@ class Row:
     moderation: str = ""
     responses: str = ""
     """Where the vendor speaks OpenAI's Responses form beside chat; by the vendors' references."""
+    compact: bool = False
+    """It compacts conversations of that form, at its path with /compact behind it."""
     agent: str = ""
     """A platform for agents with an API of its own: dify, coze."""
     cohere_chat: str = ""
@@ -232,13 +234,13 @@ def _openai_like(number: int, name: str, base: str) -> Row:
 _TASKS = "its own task interface"
 
 ROWS: tuple[Row, ...] = (
-    _openai_like(1, "OpenAI", "https://api.openai.com"),
+    replace(_openai_like(1, "OpenAI", "https://api.openai.com"), compact=True),
     _no_adaptor(2, "Midjourney", "midjourney", "https://oa.api2d.net", _TASKS),
     Row(
         3, "Azure", "openai", "",
         chat="/openai/deployments/{model}/chat/completions?api-version={version}",
         embedding="/openai/deployments/{model}/embeddings?api-version={version}",
-        responses="/openai/v1/responses?api-version=preview",
+        responses="/openai/v1/responses?api-version=preview", compact=True,
         completions="/openai/deployments/{model}/completions?api-version={version}",
         completions_models=_OPENAI_COMPLETIONS,
         auth="api-key", token_families=True, effort_suffix=True, developer_role=True,

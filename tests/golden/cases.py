@@ -56,6 +56,9 @@ class _Recorder:
     def chat(self, dialect: Any) -> Any:
         return ("chat", dialect)
 
+    def create(self, dialect: Any) -> Any:
+        return ("chat", dialect)
+
     def embed(self, dialect: Any) -> Any:
         return ("embedding", dialect)
 
@@ -73,7 +76,7 @@ class _Recorder:
 def dialects() -> dict[str, list[tuple[str, str, Any]]]:
     """Wire form -> the dialects of it that are routed: path, operation, code."""
     found: dict[str, list[tuple[str, str, Any]]] = {}
-    for route in relay_routes(_Recorder()):  # type: ignore[arg-type]
+    for route in relay_routes(_Recorder(), _Recorder()):  # type: ignore[arg-type]
         path, handler = route[1], route[2]
         # Google's methods share a path: each is told apart by its name behind a colon.
         several = getattr(handler, "handlers", None) or {"": handler}

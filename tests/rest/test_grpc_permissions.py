@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 from isthmus.client import ApiError
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2
+from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -110,11 +110,16 @@ PaymentService.NotifyPayment    public
 PaymentService.ListOrders       user
 PaymentService.CompleteOrder    admin
 PaymentService.ConfirmTerms     root
+ResponsesService.KeepResponse   key
+ResponsesService.GetResponse    key
+ResponsesService.DeleteResponse key
+ResponsesService.CancelResponse key
+ResponsesService.ListInputItems key
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2)
+    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -200,6 +205,13 @@ async def test_a_key_reads_its_own(channel: grpc.aio.Channel, name: str, secret:
     assert await ask(channel, name, metadata) not in (*UNKNOWN, "ROLE_TOO_LOW")
     if name in WIDER:
         assert await ask(channel, name, metadata, **WIDER[name]) in UNKNOWN
+
+
+async def test_nobody_but_a_front_keeps_answers(channel: grpc.aio.Channel, secret: str) -> None:
+    """Over the port a key's holder could say that a model said anything."""
+    turn = {"id": "resp_1", "response_json": b"{}"}
+    metadata = (("authorization", f"Bearer {secret}"),)
+    assert await ask(channel, "ResponsesService.KeepResponse", metadata, turn=turn) == "FORBIDDEN"
 
 
 @pytest.mark.parametrize("name", [name for name, level in LEVELS.items() if level == "public"])

@@ -30,6 +30,9 @@ class Asked:
     """Set when the gateway has closed the connection."""
     raw: bytes = b""
     """The body as it came."""
+    method: str = "POST"
+    path: str = ""
+    """With its query."""
 
     def send(self, data: bytes) -> None:
         """Writes, as fast as it is read."""
@@ -150,7 +153,8 @@ class Vendor:
                         return
                     rest += data
                 head, _, rest = rest.partition(b"\r\n\r\n")
-                lines = head.decode("latin-1").split("\r\n")[1:]
+                first, *lines = head.decode("latin-1").split("\r\n")
+                method, path, _ = first.split(" ")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
                 length = int(headers.get("content-length", "0"))
                 while len(rest) < length:
@@ -158,7 +162,7 @@ class Vendor:
                 body, rest = rest[:length], rest[length:]
                 sent = next((headers[name] for name in KEY_HEADERS if name in headers), "")
                 key = sent.removeprefix("Bearer ")
-                asked = Asked(connection, key, json.loads(body or b"{}"), headers, raw=body)
+                asked = Asked(connection, key, json.loads(body or b"{}"), headers, raw=body, method=method, path=path)
                 self.asked.append(asked)
                 self.counts[key] += 1
                 self.behaviours.get(key, good)(asked)

@@ -17,6 +17,7 @@ from core.ledger.ledger import open_ledger
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
+from core.store.responses import Turn
 from core.store.store import Store
 from tests.servers.databases import KINDS, dsn_of, empty
 
@@ -211,3 +212,64 @@ async def test_a_channel_follows_its_keys_but_not_against_a_person(store: Store)
     await store.channels.set_status(made.id, 3, reason="down")
     await store.channels.enable_again(made.id)
     assert await status() == 1
+
+
+async def test_kept_answers(store: Store) -> None:
+    kept = store.responses
+
+    async def keep(*turns: Turn, most: int = 1 << 20, seconds: int = 3600) -> None:
+        await kept.keep([(turn, kept.sealed(turn)) for turn in turns], seconds, most)
+
+    async def ids(user: int, wanted: str, depth: int = 9, most: int = 1 << 20) -> list[str]:
+        return [turn.response_id for turn in await kept.history(user, wanted, depth, most, 3600)]
+
+    first = Turn(1, "resp_1", "", b'"Hello"', b'{"output": []}')
+    second = Turn(1, "resp_2", "resp_1", b'"And?"', b"x" * 100_000)
+    await keep(first, second, Turn(1, "resp_v", channel_id=7, key_index=2))
+    # Said twice, the first stays; another account's is another.
+    await keep(Turn(1, "resp_1", "", b'"forged"', b"{}"), Turn(2, "resp_1", "", b'"mine"', b"{}"))
+    assert await kept.history(1, "resp_2", 9, 1 << 20, 3600) == [second, first]
+    assert await ids(1, "resp_2", depth=1) == ["resp_2"]
+    assert await ids(1, "resp_2", most=100_010) == ["resp_2"]
+    assert await ids(2, "resp_2") == []
+    assert (await kept.history(2, "resp_1", 9, 1 << 20, 3600))[0].input_json == b'"mine"'
+    assert (await kept.history(1, "resp_v", 9, 1 << 20, 3600))[0].channel_id == 7
+    assert not await kept.delete(2, "resp_2")
+    assert await kept.delete(1, "resp_1")
+    assert not await kept.delete(1, "resp_1")
+    # What it follows is gone: the list says so by its last turn.
+    assert await kept.history(1, "resp_2", 9, 1 << 20, 3600) == [second]
+    # The oldest go first; what a vendor keeps counts nothing.
+    await keep(Turn(1, "resp_3", "", b"1", b"x" * 60_000), most=100_000)
+    assert await ids(1, "resp_2") == []
+    assert await ids(1, "resp_3") == ["resp_3"]
+    assert await ids(1, "resp_v") == ["resp_v"]
+    # Those that ended are not found, and cleaned away by the way.
+    await keep(Turn(3, "resp_4", "", b"1", b"2"), seconds=-1)
+    assert await ids(3, "resp_4") == []
+    kept._cleaned = 0
+    await keep(Turn(3, "resp_5", "", b"1", b"2"))
+    count = "SELECT count(*) FROM kept_responses WHERE user_id = 3"
+    assert await store.database.read(lambda: store.database.execute(count)) == [(1,)]
+
+
+async def test_a_kept_answer_that_is_used_lives_on(store: Store) -> None:
+    kept = store.responses
+    turn = Turn(1, "resp_1", "", b"1", b"2")
+    await kept.keep([(turn, kept.sealed(turn))], 100, 1 << 20)
+    ends = "SELECT expires_at FROM kept_responses"
+
+    async def left() -> int:
+        return int((await store.database.read(lambda: store.database.execute(ends)))[0][0]) - int(time.time())
+
+    assert await left() <= 100
+    await kept.history(1, "resp_1", 1, 1 << 20, 3600)
+    assert await left() > 3000
+
+
+async def test_an_erased_accounts_answers_go_with_it(store: Store) -> None:
+    user = await store.accounts.create("ada", "hash")
+    turn = Turn(int(user.id), "resp_1", "", b"1", b"2")
+    await store.responses.keep([(turn, store.responses.sealed(turn))], 100, 1 << 20)
+    await store.accounts.erase(user.id)
+    assert await store.responses.history(int(user.id), "resp_1", 1, 1 << 20, 100) == []

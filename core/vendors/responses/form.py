@@ -29,6 +29,7 @@ class OpenAIResponses:
 
     def __init__(self, row: Row) -> None:
         self._row = row
+        self.compacts = row.compact
 
     wants_of_its_own = False
 
@@ -45,14 +46,22 @@ class OpenAIResponses:
         """The client's own bytes. Raises InvalidRequest, ChannelError."""
         return self._request(native.body, call, (), native=True)
 
-    def _request(self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool) -> VendorRequest:
+    def _request(
+        self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool, tail: str = ""
+    ) -> VendorRequest:
         row = self._row
 
         def rules(names: list[str], look: Look) -> Changes:
             return changes_of(row, call, body, names, look)
 
         out = splice(body, call, rules, system_prompt=system_prompt, native=native)
-        return VendorRequest("POST", url(row, self._path(call), call, call.sent), headers(row, call), out, dropped)
+        path, _, query = self._path(call).partition("?")
+        path = f"{path}{tail}?{query}" if query else path + tail
+        return VendorRequest("POST", url(row, path, call, call.sent), headers(row, call), out, dropped)
+
+    def tailed(self, native: common_pb2.Native, tail: str, call: Call) -> VendorRequest:
+        """The client's own bytes to an address below the form's. Raises InvalidRequest, ChannelError."""
+        return self._request(native.body, call, (), native=True, tail=tail)
 
     def _path(self, call: Call) -> str:
         """The row's path; Azure's goes by the resource's kind and the channel's settings."""
@@ -63,6 +72,15 @@ class OpenAIResponses:
         if host.endswith("cognitiveservices.azure.com"):
             return f"/openai/responses?api-version={pinned or '{version}'}"
         return f"/openai/v1/responses?api-version={pinned}" if pinned else self._row.responses
+
+    def about(self, method: str, response_id: str, tail: str, query: str, call: Call) -> VendorRequest:
+        """A request about an answer that the vendor keeps: tail is /cancel, /input_items, or nothing."""
+        path, _, told = self._path(call).partition("?")
+        path = f"{path}/{quote(response_id, safe='')}{tail}"
+        if asked := "&".join(filter(None, (told, query))):
+            path = f"{path}?{asked}"
+        body = b"{}" if method == "POST" else b""
+        return VendorRequest(method, url(self._row, path, call, ""), headers(self._row, call), body)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
         """A whole answer. Raises BadAnswer."""

@@ -127,10 +127,17 @@ def ended(made: dict[str, Any], finish: chat_pb2.FinishReason.ValueType) -> str:
     return "completed"
 
 
-def whole(answer: chat_pb2.ChatResponse, chat: chat_pb2.ChatRequest, now: int) -> bytes:
-    """A whole answer; now: Unix seconds, where the vendor told none. Only the first choice: this form has no others."""
+def whole(
+    answer: chat_pb2.ChatResponse, chat: chat_pb2.ChatRequest, now: int, kept_id: str = "", previous: str = ""
+) -> bytes:
+    """A whole answer; now: Unix seconds, where the vendor told none. Only the first choice: this form has no others.
+
+    kept_id: under which the gateway keeps it; previous: the answer it follows, where that was kept.
+    """
     choice = answer.choices[0] if answer.choices else chat_pb2.Choice()
-    made = frame(chat, answer.model, response_id(answer.id or str(now)), answer.created or now)
+    made = frame(chat, answer.model, kept_id or response_id(answer.id or str(now)), answer.created or now)
+    made["store"] = bool(kept_id)
+    made["previous_response_id"] = previous or made["previous_response_id"]
     output = Output(chat, made["id"].removeprefix("resp_"), lambda kind, **members: None)
     for number, part in enumerate(choice.parts):
         output.begin(number, part)
@@ -162,6 +169,18 @@ class StreamRenderer:
         self._finish: chat_pb2.FinishReason.ValueType = chat_pb2.FINISH_REASON_UNSPECIFIED
         self._over = False
         self._native = False
+        self._kept = False
+
+    def keep(self, kept_id: str, previous: str) -> None:
+        """The gateway keeps this answer, under an id; previous: the kept answer it follows."""
+        self._kept = True
+        self._frame["id"], self._frame["store"] = kept_id, True
+        self._frame["previous_response_id"] = previous or self._frame["previous_response_id"]
+
+    def kept(self) -> bytes:
+        """The response object of an answer of ours that came to its end; nothing of others."""
+        ended = self._over and not self._native and self._frame["status"] in ("completed", "incomplete")
+        return orjson.dumps(self._frame) if self._kept and ended else b""
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
         """The bytes of one event; may be none."""
@@ -209,7 +228,7 @@ class StreamRenderer:
         if self._output is not None:
             return self._output
         made = self._frame
-        if started.id:
+        if started.id and not self._kept:
             made["id"] = response_id(started.id)
         made["created_at"] = started.created or made["created_at"]
         made["service_tier"] = started.service_tier or made["service_tier"]
