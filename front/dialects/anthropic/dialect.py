@@ -42,13 +42,13 @@ class AnthropicChat(AnthropicErrors):
 
     def render(self, answer: chat_pb2.ChatResponse, chat: chat_pb2.ChatRequest, now: int) -> bytes:
         """See the interface."""
-        return anthropic_render.whole(answer, now)
+        return anthropic_render.whole(answer, now, anthropic_render.seals(chat))
 
     def stream(
         self, envelope: common_pb2.Envelope, chat: chat_pb2.ChatRequest, request_id: str, now: int
     ) -> StreamRenderer:
         """See the interface."""
-        return StreamRenderer(envelope.model, request_id)
+        return StreamRenderer(envelope.model, request_id, anthropic_render.seals(chat))
 
     def counted(self, answer: chat_pb2.CountTokensResponse) -> bytes:
         """{"input_tokens": n}."""

@@ -23,6 +23,7 @@ STOP_REASONS = {
 }
 _OWN = ("compaction",)
 """Stop reasons that no canonical one stands for."""
+_SILENT = (chat_pb2.REASONING_MODE_UNSPECIFIED, chat_pb2.REASONING_MODE_OFF)
 NAMES = {canonical: name for name, canonical in KINDS.items()}
 _USAGE = frozenset(
     [
@@ -98,8 +99,17 @@ def tool_input(arguments: str, free_form: bool) -> dict[str, Any]:
     return parsed if isinstance(parsed, dict) else {"arguments": parsed}
 
 
-def blocks(part: parts_pb2.Part) -> list[dict[str, Any]]:
-    """The blocks of one part: mostly one; none where Anthropic has no such kind."""
+def seals(chat: chat_pb2.ChatRequest) -> bool:
+    """Whether the client expects blocks beside text: redacted ones come from Anthropic only where a turn thinks.
+
+    Clients that asked for neither thoughts nor tools warn of others, or take the last block for the answer.
+    """
+    thinks = chat.reasoning.effort or chat.reasoning.mode not in _SILENT
+    return bool(chat.tools or thinks)
+
+
+def blocks(part: parts_pb2.Part, sealed: bool = True) -> list[dict[str, Any]]:
+    """The blocks of one part: mostly one; none where Anthropic has no such kind. sealed: see seals()."""
     kind = part.WhichOneof("kind") or ""
     made = _MAKERS[kind](part) if kind in _MAKERS else None
     if made is None:
@@ -107,7 +117,7 @@ def blocks(part: parts_pb2.Part) -> list[dict[str, Any]]:
     told = unknown(part.extensions)
     made.update({name: value for name, value in told.items() if name not in made})
     if kind == "text" and part.thought_signature:
-        return [made, signed(part)] if part.text.text else [signed(part)]
+        return ([made] if part.text.text else []) + ([signed(part)] if sealed else [])
     return [made]
 
 
@@ -217,8 +227,11 @@ _MAKERS: dict[str, Any] = {
 }
 
 
-def whole(chat: chat_pb2.ChatResponse, now: int) -> bytes:
-    """A whole message: the first choice, for Anthropic knows no others. now: Unix seconds, for an id of our own."""
+def whole(chat: chat_pb2.ChatResponse, now: int, sealed: bool = True) -> bytes:
+    """A whole message: the first choice, for Anthropic knows no others.
+
+    now: Unix seconds, for an id of our own; sealed: see seals().
+    """
     choice = chat.choices[0] if chat.choices else chat_pb2.Choice()
     told = usage(chat.usage)
     if chat.service_tier:
@@ -234,7 +247,7 @@ def whole(chat: chat_pb2.ChatResponse, now: int) -> bytes:
         "type": "message",
         "role": "assistant",
         "model": chat.model,
-        "content": [made for part in choice.parts for made in blocks(part)],
+        "content": [made for part in choice.parts for made in blocks(part, sealed)],
         "stop_reason": reason,
         "stop_sequence": choice.stop_sequence or None,
         "usage": told,

@@ -51,8 +51,9 @@ class StreamRenderer:
 
     content_type = "text/event-stream; charset=utf-8"
 
-    def __init__(self, model: str, request_id: str) -> None:
+    def __init__(self, model: str, request_id: str, sealed: bool = True) -> None:
         self._model = model
+        self._sealed = sealed
         self._request_id = request_id
         self._parts: dict[int, _Part] = {}
         self._blocks = 0
@@ -311,7 +312,7 @@ class StreamRenderer:
             out += self._delta(part, type="input_json_delta", partial_json='"}')
         told = part.block >= 0
         out += self._shut(part) if told else b""
-        if begun.HasField("text") and begun.thought_signature:
+        if begun.HasField("text") and begun.thought_signature and self._sealed:
             begun.text.text = "told" if told else ""
             out += self._whole(part, anthropic_render.signed(begun))
         return out

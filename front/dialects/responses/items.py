@@ -40,8 +40,8 @@ class Items:
     """Reads items into a chat's messages.
 
     What the model said in one stretch (reasoning, a message, calls) is one assistant message, results
-    that follow each other are one tool message; a second message item begins a new assistant message, so
-    that each holds one id at most.
+    that follow each other are one tool message. A second message item begins a new assistant message, so
+    that each holds one id at most, unless calls wait for their results: vendors want those of a turn together.
     """
 
     def __init__(self, chat: chat_pb2.ChatRequest, raw: bytes) -> None:
@@ -98,6 +98,10 @@ class Items:
             self._results = self._new(chat_pb2.ROLE_TOOL)
         return self._results
 
+    def _calling(self) -> bool:
+        """Whether the turn has called tools; their results would end it."""
+        return self._turn is not None and any(part.HasField("tool_call") for part in self._turn.parts)
+
     # -- kinds --------------------------------------------------------------------------------
 
     def _message(self, item: dict[str, Any], path: str) -> None:
@@ -106,8 +110,11 @@ class Items:
         if not isinstance(role, str) or role not in ROLES:
             raise bad(f"{path}.role must be one of {', '.join(ROLES)}.", f"{path}.role")
         if role == "assistant":
-            if self._spoke:
+            if self._spoke and not self._calling():
                 self._turn = None
+            elif self._spoke:
+                self._between(item, path)
+                return
             message = self._assistant()
             self._spoke = True
         else:
@@ -119,6 +126,13 @@ class Items:
             raise bad(f"{path}.content is required.", f"{path}.content")
         self._parts.content(message.parts.add, content, f"{path}.content")
         keep(message, item)
+
+    def _between(self, item: dict[str, Any], path: str) -> None:
+        """What was said between two calls of one turn; its id has no place."""
+        content = item.get("content")
+        if content is None:
+            raise bad(f"{path}.content is required.", f"{path}.content")
+        self._parts.content(self._assistant().parts.add, content, f"{path}.content")
 
     def _call(self, item: dict[str, Any], kind: str, path: str) -> None:
         part = self._assistant().parts.add()

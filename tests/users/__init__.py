@@ -1,0 +1,1 @@
+"""Programs of the gateway's users, written with the libraries they use."""
