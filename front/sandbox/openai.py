@@ -82,7 +82,7 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
         elif role == "tool":
             results.append(text)
         parts = content if isinstance(content, list) else ()
-        images += [picture_bytes(part["image_url"]["url"]) for part in parts if part.get("type") == "image_url"]
+        images += [picture_bytes(_address(part, body)) for part in parts if part.get("type") == "image_url"]
     controls, last = parse(last, header)
     chosen, form = body.get("tool_choice"), body.get("response_format") or {}
     functions = [tool["function"] for tool in dicts(body.get("tools"), "tools") if "function" in tool]
@@ -214,6 +214,12 @@ def _events(question: Question, made: Answer) -> list[bytes]:
     return out
 
 
+def _address(part: dict[str, Any], body: dict[str, Any]) -> str:
+    """A picture's; Mistral's models take it plain."""
+    address = part["image_url"]
+    return str(address if isinstance(address, str) and "mistral" in str(body.get("model")) else address["url"])
+
+
 def embeddings(body: dict[str, Any], header: str) -> Reply:
     """POST /v1/embeddings."""
     given = body.get("input")
@@ -230,6 +236,8 @@ def embeddings(body: dict[str, Any], header: str) -> Reply:
             values = base64.b64encode(struct.pack(f"<{dimensions}f", *values)).decode()
         data.append({"object": "embedding", "index": index, "embedding": values})
     out = {"object": "list", "model": body.get("model"), "data": data}
+    if "mistral" in str(body.get("model")):
+        out["id"] = "embd-sandbox"
     if not controls.no_usage:
         tokens = controls.usage_lie or tokens
         out["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}

@@ -10,6 +10,8 @@ export const served = Object.entries(JSON.parse(process.env.ISTHMUS_FORMS)).flat
 );
 export const embeddings = process.env.ISTHMUS_EMBEDDINGS.split(",");
 export const chatOnly = process.env.ISTHMUS_CHAT_ONLY;
+export const cohere = process.env.ISTHMUS_COHERE;
+export const mistral = process.env.ISTHMUS_MISTRAL;
 
 // One pixel, 67 bytes.
 export const picture =

@@ -21,6 +21,8 @@ CHANNELS = {
 }
 CHAT_ONLY = "deepseek-reasoner"
 """Of OpenAI's form, but without Responses: those are converted."""
+COHERE, MISTRAL = "command-a-03-2025", "mistral-small-latest"
+"""Of vendors whose own SDKs are clients, too."""
 EMBEDDINGS = {1: "text-embedding-3-small", 24: "gemini-embedding-001"}
 
 
@@ -31,7 +33,8 @@ def main() -> int:
         made.option("SelfUseModeEnabled", "true")
         for number, models in CHANNELS.values():
             made.add_channel(type=number, models=",".join((*models, *filter(None, [EMBEDDINGS.get(number)]))))
-        made.add_channel(type=40, models=CHAT_ONLY)
+        for number, model in ((40, CHAT_ONLY), (34, COHERE), (42, f"{MISTRAL},mistral-embed")):
+            made.add_channel(type=number, models=model)
         _, key = made.add_key(unlimited_quota=True)
         return subprocess.run(
             ["node", "--test", "--test-reporter=spec", *sorted(path.name for path in HERE.glob("*.test.mjs"))],
@@ -42,6 +45,8 @@ def main() -> int:
                 "ISTHMUS_KEY": key,
                 "ISTHMUS_FORMS": json.dumps({form: models for form, (_, models) in CHANNELS.items()}),
                 "ISTHMUS_CHAT_ONLY": CHAT_ONLY,
+                "ISTHMUS_COHERE": COHERE,
+                "ISTHMUS_MISTRAL": MISTRAL,
                 "ISTHMUS_EMBEDDINGS": ",".join(EMBEDDINGS.values()),
             },
             check=False,

@@ -326,6 +326,7 @@ class StreamRenderer:
         if part.block < 0 and found.encrypted:
             return self._all(part)
         signed = anthropic_render.signature(found)
-        if not signed:
+        if not signed and part.block < 0:
             return b""
+        # An empty one, too: clients give back only thoughts whose signature they were told.
         return self._thought(part, "") + self._delta(part, type="signature_delta", signature=signed)

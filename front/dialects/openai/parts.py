@@ -47,6 +47,9 @@ def part(target: parts_pb2.Part, item: Any, path: str, raw: bytes) -> None:
         raise bad(f"{path} must be an object with a type.", path)
     kind = item["type"]
     inner = item.get(kind)
+    if kind == "image_url" and isinstance(inner, str):
+        # As Mistral's clients have it.
+        inner = item[kind] = {"url": inner}
     if kind == "text":
         text = take(item, "text", str, path + ".")
         if text is None:
