@@ -18,7 +18,10 @@ from front.errors import FrontError
 from front.kept import KeptResponses
 from front.limits import Limits
 from front.pages import Pages, add_pages
+from front.playground import PATH as PLAYGROUND
+from front.playground import playground
 from front.relay import Relay, refusal
+from front.rest.manager import Manager
 from front.rest.routes import add_routes
 from front.routes import errors_of, relay_routes
 from front.settings import FrontSettings
@@ -136,6 +139,8 @@ def create_app(channel: Any, settings: FrontSettings, limits: Limits | None = No
 
     for method, path, handler in relay_routes(relay, KeptResponses(relay, channel)):
         add(handler, path, method)
+    manager = Manager(channel, settings, shared, lambda: flight.running)
+    add(playground(relay, manager, channel), PLAYGROUND, "POST")
     add_routes(add, channel, settings, shared, lambda: flight.running)
     add_pages(lambda handler, path, name: app.add_route(flight.counted(handler), path, name=name), pages)
     return app

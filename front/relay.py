@@ -52,6 +52,7 @@ DROPPED_HEADER_MOST = 1024
 """Characters of X-Isthmus-Dropped; the receipt has the whole list."""
 Handler = Callable[..., Awaitable[HTTPResponse | None]]
 Metadata = list[tuple[str, str]]
+Who = Callable[[Request], Awaitable[Metadata]]
 Dialect = TypeVar("Dialect", ChatDialect, CountDialect, EmbeddingDialect, RerankDialect, ModerationDialect, ShowDialect)
 
 
@@ -75,8 +76,8 @@ class Relay:
 
     # -- routes -------------------------------------------------------------------------------
 
-    def chat(self, dialect: ChatDialect) -> Handler:
-        """A conversation turn, whole or streamed as the envelope says."""
+    def chat(self, dialect: ChatDialect, who: Who | None = None) -> Handler:
+        """A conversation turn, whole or streamed as the envelope says. who: as handler() says."""
 
         async def work(request: Request, metadata: Metadata, ask: Ask) -> HTTPResponse | None:
             envelope, chat = dialect.parse(ask)
@@ -100,7 +101,7 @@ class Relay:
             content = dialect.render(answer.chat, chat, int(time.time()))
             return reply(content, request, answer.receipt.dropped)
 
-        return self.handler(dialect, work)
+        return self.handler(dialect, work, who)
 
     def count(self, dialect: CountDialect) -> Handler:
         """The tokens of a turn's input."""
@@ -201,6 +202,18 @@ class Relay:
 
         return handler
 
+    async def _by_key(self, request: Request) -> Metadata:
+        """The metadata of a key's holder, let in. Raises AioRpcError."""
+        key = call.find_key(request)
+        metadata = call.metadata(request, self.settings, request.ctx.request_id, key)
+        caller = (key, call.client_address(request, self.settings))
+        if caller not in self._known:
+            checked = await self._access.CheckKey(CHECK_KEY, metadata=metadata)
+            self._ping_seconds = checked.ping_seconds or self.settings.ping_seconds
+            self.keeps_responses = checked.keeps_responses
+            self._known.add(caller)
+        return metadata
+
     # -- shared -------------------------------------------------------------------------------
 
     def caller(self, request: Request) -> Metadata:
@@ -208,23 +221,22 @@ class Relay:
         return call.metadata(request, self.settings, request.ctx.request_id, call.find_key(request))
 
     def handler(
-        self, dialect: Dialect, work: Callable[[Request, Metadata, Ask], Awaitable[HTTPResponse | None]]
+        self,
+        dialect: Dialect,
+        work: Callable[[Request, Metadata, Ask], Awaitable[HTTPResponse | None]],
+        who: Who | None = None,
     ) -> Handler:
-        """Checks the key, reads the body, runs the work; every refusal is told in the dialect's envelope."""
+        """Checks the key, reads the body, runs the work; every refusal is told in the dialect's envelope.
+
+        who: lets callers in that have no key, and gives their metadata.
+        """
         settings = self.settings
         wanted = dialect.headers
 
         async def handler(request: Request, **names: str) -> HTTPResponse | None:
             taken = 0
             try:
-                key = call.find_key(request)
-                metadata = call.metadata(request, settings, request.ctx.request_id, key)
-                caller = (key, call.client_address(request, settings))
-                if caller not in self._known:
-                    checked = await self._access.CheckKey(CHECK_KEY, metadata=metadata)
-                    self._ping_seconds = checked.ping_seconds or settings.ping_seconds
-                    self.keeps_responses = checked.keeps_responses
-                    self._known.add(caller)
+                metadata = await (self._by_key if who is None else who)(request)
                 headers = request.headers
                 sent = headers.get("content-type", JSON).lower()
                 if "json" not in sent and not getattr(dialect, "any_content_type", False):

@@ -74,6 +74,10 @@ def relay_routes(relay: Relay, kept: KeptResponses) -> tuple[tuple[str, str, Han
         ("GET", "/v1/models/<name:path>", relay.model(models_dialect)),
         ("POST", "/v1/models/<name:path>", methods),
         ("POST", "/v1beta/models/<name:path>", methods),
+        ("POST", "/v1beta/openai/chat/completions", relay.chat(OpenAIChat())),
+        ("POST", "/v1beta/openai/embeddings", relay.embed(OpenAIEmbeddings())),
+        ("GET", "/v1beta/openai/models", relay.models(lambda request: OPENAI_MODELS)),
+        ("GET", "/v1beta/openai/models/<name:path>", relay.model(lambda request: OPENAI_MODELS)),
         ("GET", "/v1beta/models", relay.models(lambda request: GEMINI_MODELS)),
         ("GET", "/v1beta/models/<name:path>", relay.model(lambda request: GEMINI_MODELS)),
     )
@@ -94,4 +98,5 @@ def errors_of(path: str) -> ErrorForm:
         return ANTHROPIC_ERRORS
     if path.startswith("/v2/"):
         return COHERE
-    return GEMINI_ERRORS if path.startswith("/v1beta/") else OPENAI_ERRORS
+    gemini = path.startswith("/v1beta/") and not path.startswith("/v1beta/openai/")
+    return GEMINI_ERRORS if gemini else OPENAI_ERRORS

@@ -150,7 +150,7 @@ class Manager:
     def _nobody(self, request: Request) -> list[tuple[str, str]]:
         return call.metadata(request, self.settings, request.ctx.request_id, "")
 
-    def _caller(self, request: Request) -> list[tuple[str, str]]:
+    def caller(self, request: Request) -> list[tuple[str, str]]:
         """Session cookie or access token, each with New-Api-User. Raises FrontError, also on a cross-site write."""
         pairs = self._nobody(request)
         session = str(request.cookies.get(COOKIE, "") or "")
@@ -204,10 +204,10 @@ class Manager:
             return Call(self, request, call.metadata(request, self.settings, request.ctx.request_id, key))
         if route.level is Level.VISITOR:
             try:
-                return Call(self, request, self._caller(request))
+                return Call(self, request, self.caller(request))
             except FrontError:
                 return Call(self, request, self._nobody(request))
-        who = self._caller(request)
+        who = self.caller(request)
         asked = access_pb2.CheckAccountRequest(role=access_pb2.AccountRole.ValueType(route.level.value))
         found = await self.access.CheckAccount(asked, metadata=who)
         return Call(self, request, who, found.account_id)
