@@ -24,6 +24,7 @@ from isthmus.v1 import (
     routing_pb2_grpc,
 )
 
+from core.identity.web import Web
 from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
@@ -165,6 +166,7 @@ async def open_node(settings: CoreSettings) -> Node:
         throttle=Throttle(store.proofs),
         rounds=Runner(store.system_tasks, _worker(settings)),
         upstream=upstream,
+        web=Web(upstream),
     )
     schedule = Schedule(store.system_tasks, services.rounds, [channel_tests.chore(services), balances.chore(services)])
     schedule.open()

@@ -53,6 +53,7 @@ async def messages(services: Services, users: list[User], *, own: bool = False) 
     database = services.store.database
     held = await database.read(lambda: purses.read_many(database, [user.purse_id for user in users]))
     invited = await services.store.accounts.invited([user.id for user in users])
+    known = await services.store.identities.of([user.id for user in users])
     earned = await database.read(
         lambda: purses.read_owned(database, billing_pb2.PURSE_KIND_INVITATION, [user.id for user in users])
     )
@@ -82,6 +83,9 @@ async def messages(services: Services, users: list[User], *, own: bool = False) 
                 created_at=user.created_at,
                 last_login_at=user.last_login_at,
                 deleted_at=user.deleted_at,
+                identities={
+                    name: subject for name, subject in known.get(user.id, {}).items() if not name.startswith("custom:")
+                },
             )
         )
     return found

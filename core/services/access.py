@@ -10,6 +10,7 @@ from core.link.call import CallInfo, guarded_unary
 from core.manage import accounts, mailing, own, second_factor, sign_in
 from core.options.table import PUBLIC
 from core.services.context import Services
+from core.services.oauth import OAuthCalls
 from core.services.passkeys import PasskeyCalls
 from core.state.types import ROLE_USER
 from core.version import VERSION
@@ -17,7 +18,7 @@ from core.version import VERSION
 # ruff: noqa: N802 - the proto's names
 
 
-class AccessServicer(PasskeyCalls):
+class AccessServicer(PasskeyCalls, OAuthCalls):
     """Thin: the work is in core/manage: own, sign_in, second_factor, mailing."""
 
     def __init__(self, services: Services) -> None:
@@ -46,6 +47,19 @@ class AccessServicer(PasskeyCalls):
             started=self._services.started,
             version=VERSION,
             database=self._services.store.database.kind,
+            oauth_providers=[
+                access_pb2.PublicOAuthProvider(
+                    id=row.id,
+                    name=row.name,
+                    slug=row.slug,
+                    icon=row.icon,
+                    client_id=row.client_id,
+                    authorization_endpoint=row.authorization_endpoint,
+                    scopes=row.scopes,
+                )
+                for row in await self._services.store.oauth_providers.all()
+                if row.enabled
+            ],
         )
 
     @guarded_unary

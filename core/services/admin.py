@@ -6,7 +6,7 @@ import time
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from isthmus.v1 import admin_pb2, admin_pb2_grpc
+from isthmus.v1 import admin_pb2
 
 from core.errors import InvalidRequest, RecordNotFound
 from core.link.call import CallInfo, guarded_unary
@@ -25,12 +25,13 @@ from core.manage import (
 )
 from core.manage.audit import acting
 from core.services.context import Services
+from core.services.oauth_admin import OAuthAdminCalls
 from core.state.types import ROLE_ADMIN, ROLE_ROOT, Principal
 
 # ruff: noqa: N802 - the proto's names
 
 
-class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
+class AdminServicer(OAuthAdminCalls):
     """Thin: the work is in core/manage. Writes of administrators go through acting(), which notes them."""
 
     def __init__(self, services: Services) -> None:

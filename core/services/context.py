@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from core.identity.web import Web
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
 from core.mail.mailer import Mailer
@@ -40,6 +41,7 @@ class Services:
     throttle: Throttle
     rounds: Runner
     upstream: Upstream
+    web: Web
     mailer: Mailer = field(default_factory=Mailer)
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:

@@ -12,7 +12,7 @@ from peewee import IntegrityError, fn
 
 from core.errors import Conflict, RecordNotFound
 from core.ledger import purses
-from core.store import changes, passkeys
+from core.store import changes, identities, passkeys
 from core.store.database import Database
 from core.store.invitations import reward
 from core.store.models import KeptResponse, Setup, Token, User
@@ -39,12 +39,18 @@ class Accounts:
         granted: int = 0,
         *,
         inviter_quota: int = 0,
+        identity: tuple[str, str] = ("", ""),
         **fields: Any,
     ) -> User:
-        """A new account with its purse, and what its inviter gets. Raises Conflict where the name is taken."""
+        """A new account with its purse, what its inviter gets, and who it is at a provider.
+
+        Raises Conflict where the name, or the provider's person, has an account.
+        """
 
         def run() -> User:
             user = self.insert(username, password_hash, role, granted, **fields)
+            if identity[0]:
+                identities.insert(user.id, *identity)
             if user.inviter_id:
                 reward(self._database, user.inviter_id, inviter_quota, user)
             return user
@@ -205,6 +211,7 @@ class Accounts:
             KeptResponse.delete().where(KeptResponse.user_id == account_id).execute()
             forget(account_id)
             passkeys.forget(account_id)
+            identities.forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)
@@ -230,6 +237,10 @@ class Accounts:
             return {int(row[0]): int(row[1]) for row in query.tuples()}
 
         return await self._database.read(run)
+
+    async def newest_id(self) -> int:
+        """The highest id there is."""
+        return int(await self._database.read(lambda: User.select(fn.MAX(User.id)).scalar()) or 0)
 
     async def by_invitation(self, code: str) -> User | None:
         """Whose invitation code it is."""

@@ -296,6 +296,66 @@ class Passkey(Base):
         table_name = "passkey_credentials"
 
 
+class Identity(Base):
+    """Who an account is at a provider."""
+
+    user_id = BigIntegerField()
+    provider = CharField(32)
+    subject = CharField(255)
+    created_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name; one of a provider for each account, and one account for each."""
+
+        table_name = "user_oauth_bindings"
+        indexes = ((("provider", "subject"), True), (("user_id", "provider"), True))
+
+
+class CustomProvider(Base):
+    """A provider that root described. client_secret is encrypted."""
+
+    name = CharField(64)
+    slug = CharField(64, unique=True)
+    icon = CharField(128, default="")
+    enabled = BooleanField(default=False)
+    client_id = CharField(255)
+    client_secret = TextField()
+    authorization_endpoint = CharField(512)
+    token_endpoint = CharField(512)
+    user_info_endpoint = CharField(512)
+    scopes = CharField(255, default="openid profile email")
+    user_id_field = CharField(128, default="sub")
+    username_field = CharField(128, default="preferred_username")
+    display_name_field = CharField(128, default="name")
+    email_field = CharField(128, default="email")
+    well_known = CharField(512, default="")
+    auth_style = IntegerField(default=0)
+    access_policy = TextField(default="")
+    access_denied_message = CharField(512, default="")
+    created_at = BigIntegerField(default=0)
+    updated_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "custom_oauth_providers"
+
+
+class CheckIn(Base):
+    """A day on which an account came by."""
+
+    user_id = BigIntegerField()
+    checkin_date = CharField(10)
+    quota_awarded = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name; one a day."""
+
+        table_name = "checkins"
+        indexes = ((("user_id", "checkin_date"), True),)
+
+
 class Proof(Base):
     """Something to be shown once, soon: a sign-in that waits for its code, a code sent by mail."""
 
@@ -381,6 +441,9 @@ MODELS = (
     TwoFactor,
     BackupCode,
     Passkey,
+    Identity,
+    CustomProvider,
+    CheckIn,
     Proof,
     SystemTask,
     KeptResponse,

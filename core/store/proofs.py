@@ -21,6 +21,8 @@ PASSKEY = "passkey"
 """A challenge for a passkey. The subject is the secret that Begin gave, and the session it was made for."""
 PASSKEY_SHOWN = "passkey-shown"
 """A session whose owner has just shown the passkey."""
+OAUTH = "oauth"
+"""A sign-in at a provider. The subject is the state, and the secret of the browser that began it."""
 COUNT = "count"
 """No proof but a count of tries, shared by all workers: allow()."""
 

@@ -7,9 +7,11 @@ from core.store.accounts import Accounts
 from core.store.changes import Changes
 from core.store.channels import Channels
 from core.store.database import Database
+from core.store.identities import Identities
 from core.store.invitations import Invitations
 from core.store.keys import Keys
 from core.store.logs import Logs
+from core.store.oauth_providers import OAuthProviders
 from core.store.options import OptionRows
 from core.store.orders import Orders
 from core.store.passkeys import Passkeys
@@ -36,6 +38,8 @@ class Store:
         self.redemptions = Redemptions(database, self.vault)
         self.two_factor = TwoFactors(database, self.vault)
         self.passkeys = Passkeys(database)
+        self.identities = Identities(database)
+        self.oauth_providers = OAuthProviders(database, self.vault)
         self.proofs = Proofs(database, self.vault)
         self.orders = Orders(database)
         self.responses = Responses(database, self.vault)

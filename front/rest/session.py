@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 from isthmus.v1 import access_pb2
@@ -17,6 +17,7 @@ PENDING_SECONDS = 300
 """How long core waits for the second step."""
 PROOF_COOKIE = "passkey_proof"
 """A passkey that was shown a moment ago."""
+PROVIDER_FIELDS = ("id", "name", "slug", "icon", "client_id", "authorization_endpoint", "scopes")
 SESSION_FIELDS = ("id", "username", "display_name", "role", "status", "group")
 
 
@@ -55,6 +56,7 @@ async def status(c: Call) -> Any:
     """What anybody may know of the site; members of features that are not built are absent."""
     found = await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
     options = found.options
+    providers = [{name: getattr(each, name) for name in PROVIDER_FIELDS} for each in found.oauth_providers]
     return {
         "version": found.version,
         "start_time": found.started,
@@ -86,6 +88,21 @@ async def status(c: Call) -> Any:
         "data_export_default_time": options["DataExportDefaultTime"],
         "default_use_auto_group": _on(options, "DefaultUseAutoGroup"),
         "chats": _json(options["Chats"], []),
+        "github_oauth": _on(options, "GitHubOAuthEnabled"),
+        "github_client_id": options["GitHubClientId"],
+        "discord_oauth": _on(options, "discord.enabled"),
+        "discord_client_id": options["discord.client_id"],
+        "linuxdo_oauth": _on(options, "LinuxDOOAuthEnabled"),
+        "linuxdo_client_id": options["LinuxDOClientId"],
+        "linuxdo_minimum_trust_level": int(options["LinuxDOMinimumTrustLevel"]),
+        "telegram_oauth": _on(options, "TelegramOAuthEnabled"),
+        "telegram_bot_name": options["TelegramBotName"],
+        "wechat_login": _on(options, "WeChatAuthEnabled"),
+        "wechat_qrcode": options["WeChatAccountQRCodeImageURL"],
+        "oidc_enabled": _on(options, "oidc.enabled"),
+        "oidc_client_id": options["oidc.client_id"],
+        "oidc_authorization_endpoint": options["oidc.authorization_endpoint"],
+        **({"custom_oauth_providers": providers} if providers else {}),
         "passkey_login": _on(options, "passkey.enabled"),
         "passkey_display_name": options["passkey.rp_display_name"],
         "passkey_rp_id": options["passkey.rp_id"],
@@ -127,14 +144,16 @@ async def register(c: Call) -> Any:
     await c.m.access.Register(asked, metadata=c.who)
 
 
-def with_cookie(reply: Raw, c: Call, name: str, value: str, seconds: int) -> Raw:
-    """The reply with a cookie that scripts and other sites never see."""
+def with_cookie(
+    reply: Raw, c: Call, name: str, value: str, seconds: int, samesite: Literal["Strict", "Lax"] = "Strict"
+) -> Raw:
+    """The reply with a cookie that scripts never see, nor (Strict) a visit that another site makes."""
     reply.response.add_cookie(
         name,
         value,
         path="/",
         httponly=True,
-        samesite="Strict",
+        samesite=samesite,
         secure=c.m.settings.secure_cookie,
         max_age=seconds,
     )

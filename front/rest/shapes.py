@@ -9,6 +9,12 @@ from isthmus.v1 import access_pb2, admin_pb2
 
 from front.rest.sent import INT32, INT64, Sent
 
+IDENTITIES = {
+    "github_id": "github", "discord_id": "discord", "oidc_id": "oidc", "wechat_id": "wechat",
+    "telegram_id": "telegram", "linux_do_id": "linuxdo",
+}  # fmt: skip
+"""New API's columns, and the provider each is of."""
+
 
 def account(found: access_pb2.Account) -> dict[str, Any]:
     """A user."""
@@ -19,6 +25,7 @@ def account(found: access_pb2.Account) -> dict[str, Any]:
         "role": found.role,
         "status": found.status,
         "email": found.email,
+        **{column: found.identities.get(provider, "") for column, provider in IDENTITIES.items()},
         "group": found.group,
         "quota": found.quota,
         "used_quota": found.used_quota,
