@@ -167,6 +167,7 @@ async def open_node(settings: CoreSettings) -> Node:
         rounds=Runner(store.system_tasks, _worker(settings)),
         upstream=upstream,
         web=Web(upstream),
+        stopping=lambda: relay.stopping,
     )
     schedule = Schedule(store.system_tasks, services.rounds, [channel_tests.chore(services), balances.chore(services)])
     schedule.open()

@@ -1,4 +1,4 @@
-"""What a batch of records becomes in the database: units moved, log rows, counters. Runs inside db.write."""
+"""What a batch of records becomes in the database: units, log rows, counters, sums. Runs inside db.write."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from google.protobuf.message import DecodeError
 from isthmus.v1 import billing_pb2
 
-from core.ledger import transactions
+from core.ledger import statistics, transactions
 from core.ledger.purses import Sql
 from core.ledger.record import NOTED, SETTLED, Record
 from core.ledger.transactions import Guard
@@ -28,11 +28,12 @@ LOG_TYPES = {
 
 _COLUMNS = (
     "user_id, created_at, type, content, username, token_name, model_name, quota, prompt_tokens,"
-    ' completion_tokens, use_time, is_stream, channel_id, token_id, "group", ip, request_id, entry, receipt'
+    ' completion_tokens, use_time, is_stream, channel_id, token_id, "group", ip, request_id, entry, receipt,'
+    " upstream_request_id"
 )
-_WIDTH = 19
+_WIDTH = 20
 ROWS_PER_STATEMENT = 500
-"""19 columns x 500 = 9,500 parameters: SQLite takes 32,766, PostgreSQL's protocol 32,767."""
+"""20 columns x 500 = 10,000 parameters: SQLite takes 32,766, PostgreSQL's protocol 32,767."""
 
 _PERMANENT = {"IntegrityError", "DataError", "IntegrityConstraintViolationError"}
 """Names of the classes of errors (peewee, asyncpg, sqlite3) that a second try would meet again."""
@@ -56,7 +57,7 @@ def totals(records: Iterable[Record]) -> dict[int, int]:
 
 
 def post(db: Sql, guard: Guard, records: Sequence[Record]) -> None:
-    """One flush: the guard, then money, log rows and counters of these records.
+    """One flush: the guard, then money, log rows, counters and statistics of these records.
 
     Raises GuardLost and what the database refuses.
     """
@@ -74,7 +75,9 @@ def post_within(db: Sql, incarnation: str, records: Sequence[Record], _now_ms: i
     lines = [_line(record, money) for record in records if record.kind in (SETTLED, NOTED)]
     if lines:
         _insert(db, lines)
-    _count(db, [receipt for receipt, _ in lines])
+    told = [receipt for receipt, _ in lines]
+    _count(db, told)
+    statistics.add(db, told)
 
 
 def post_apart(db: Sql, incarnation: str, records: Sequence[Record], now_ms: int, *, money: bool = True) -> None:
@@ -165,6 +168,7 @@ def _row(receipt: billing_pb2.Receipt, kept: bytes) -> tuple[object, ...]:
         _text(receipt.request_id, 64),
         receipt.entry,
         kept,
+        _text(last.upstream_request_id, 128) if last else "",
     )
 
 

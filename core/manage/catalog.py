@@ -165,7 +165,7 @@ def all_groups(services: Services) -> list[catalog_pb2.Group]:
 # -- prices -----------------------------------------------------------------------------------
 
 
-def _page_open(snapshot: Snapshot, principal: Principal | None) -> None:
+def page_open(snapshot: Snapshot, principal: Principal | None) -> None:
     """Raises SwitchedOff where HeaderNavModules closes the price page, to all or to nobody."""
     try:
         modules = json.loads(snapshot.options.raw["HeaderNavModules"] or "{}")
@@ -181,7 +181,7 @@ def _page_open(snapshot: Snapshot, principal: Principal | None) -> None:
 def prices(services: Services, principal: Principal | None) -> catalog_pb2.ListPricesResponse:
     """What the models of the caller's usable groups cost. Raises SwitchedOff."""
     snapshot = services.state.snapshot
-    _page_open(snapshot, principal)
+    page_open(snapshot, principal)
     options, own = snapshot.options, principal.account.group if principal is not None else ""
     usable = {name for name in options.usable(own) if name}
     serving: dict[str, list[str]] = {}

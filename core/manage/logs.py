@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
 from isthmus.v1 import admin_pb2, billing_pb2, common_pb2
 
-from core.errors import RecordNotFound
+from core.errors import InvalidRequest, RecordNotFound
 from core.manage import fields
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, Principal
+from core.store.logs import Asked
 from core.store.models import Log
 
 HIDDEN = ("channel_id", "channel_name", "channel_type", "key_index", "upstream_model", "upstream_request_id")
@@ -72,11 +74,20 @@ async def list_logs(
 ) -> admin_pb2.ListLogsResponse:
     """Lines, newest first: the caller's own, or everybody's for administrators."""
     number, size, offset = paging(request.page)
-    rows, total = await services.store.logs.list(
-        offset=offset, limit=size, since=request.since, until=request.until, **_filter(principal, request)
-    )
-    response = admin_pb2.ListLogsResponse(logs=[entry(principal, row) for row in rows])
-    response.page.page, response.page.page_size, response.page.total = number, size, total
+    which = asked(principal, request)
+    response = admin_pb2.ListLogsResponse()
+    if request.before:
+        rows = await services.store.logs.page(which, size + 1)
+        response.page.page_size = size
+        more = len(rows) > size
+    else:
+        found = await services.store.logs.list(which, offset=offset, limit=size)
+        rows, response.capped = found.rows, found.capped
+        response.page.page, response.page.page_size, response.page.total = number, size, found.total
+        more = found.capped or offset + len(rows) < found.total
+    response.logs.extend(entry(principal, row) for row in rows[:size])
+    if more and rows:
+        response.next = cursor(rows[:size][-1])
     return response
 
 
@@ -84,14 +95,27 @@ async def sum_logs(
     services: Services, principal: Principal, request: admin_pb2.ListLogsRequest
 ) -> admin_pb2.SumLogsResponse:
     """Units over the time, requests and tokens of the last minute: the caller's own, or everybody's."""
-    quota, requests, tokens = await services.store.logs.sums(
-        int(time.time()), since=request.since, until=request.until, **_filter(principal, request)
-    )
+    quota, requests, tokens = await services.store.logs.sums(int(time.time()), asked(principal, request))
     return admin_pb2.SumLogsResponse(quota=quota, requests_per_minute=requests, tokens_per_minute=tokens)
 
 
-def _filter(principal: Principal, request: admin_pb2.ListLogsRequest) -> dict[str, Any]:
-    """Columns and what they must equal. Whose lines is decided here alone."""
+def cursor(row: Log) -> str:
+    """Where a page ended: time and id of its last line."""
+    return f"{row.created_at}.{row.id}"
+
+
+def _before(text: str) -> tuple[int, int] | None:
+    """A cursor. Raises InvalidRequest."""
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,18})\.([0-9]{1,18})", text)
+    if found is None:
+        raise InvalidRequest("before is the next of an earlier page.", param="before")
+    return int(found[1]), int(found[2])
+
+
+def asked(principal: Principal, request: admin_pb2.ListLogsRequest) -> Asked:
+    """Which lines a request means. Whose lines is decided here alone. Raises InvalidRequest."""
     equal: dict[str, Any] = {
         "type": int(request.type),
         "token_name": fields.text(request.key_name, "token_name"),
@@ -100,6 +124,8 @@ def _filter(principal: Principal, request: admin_pb2.ListLogsRequest) -> dict[st
         "group": fields.text(request.group, "group"),
         "request_id": fields.text(request.request_id, "request_id"),
     }
+    if principal.account.role >= ROLE_ADMIN:
+        equal["upstream_request_id"] = fields.text(request.upstream_request_id, "upstream_request_id")
     if request.all_accounts:
         equal["username"] = fields.text(request.username, "username")
     else:
@@ -108,7 +134,12 @@ def _filter(principal: Principal, request: admin_pb2.ListLogsRequest) -> dict[st
             equal["channel_id"] = 0
         if principal.key is not None:
             equal["token_id"] = principal.key.id
-    return equal
+    return Asked(
+        equal,
+        since=fields.whole(request.since, "start_timestamp"),
+        until=fields.whole(request.until, "end_timestamp"),
+        before=_before(request.before),
+    )
 
 
 def for_reader(principal: Principal, held: billing_pb2.Receipt) -> billing_pb2.Receipt:

@@ -9,11 +9,15 @@ from isthmus.v1 import billing_pb2
 
 from core.errors import InvalidRequest
 from core.manage import fields
+from core.pipeline.authenticate import require_role
 from core.services.context import Services
-from core.state.types import ROLE_ADMIN, Principal
+from core.state.types import ROLE_ADMIN, ROLE_ROOT, Principal
+from core.store.statistics import BY, FLOWS
 
 SPAN_MOST = 2_592_000
 """Seconds an account may sum its own usage over at once (New API's figure)."""
+ROOTS = frozenset({billing_pb2.USAGE_BY_NODE, billing_pb2.USAGE_BY_FLOW_AND_NODE})
+"""Sums that name nodes: root's."""
 
 
 async def by_key(services: Services, principal: Principal) -> billing_pb2.GetKeyUsageResponse:
@@ -43,12 +47,24 @@ async def by_key(services: Services, principal: Principal) -> billing_pb2.GetKey
 async def sums(
     services: Services, principal: Principal, request: billing_pb2.SumUsageRequest
 ) -> list[billing_pb2.UsageSum]:
-    """Sums of the caller's own usage, or of everybody's. Raises InvalidRequest."""
+    """Sums of the caller's own usage, or of everybody's. Raises InvalidRequest, RoleTooLow."""
     by = request.by or billing_pb2.USAGE_BY_MODEL
+    if by not in BY:
+        raise InvalidRequest("Usage is not summed by that.", param="by")
+    role = principal.account.role
+    if by in ROOTS:
+        require_role(principal, ROLE_ROOT)
+    if by == billing_pb2.USAGE_BY_CHANNEL or request.channel_id:
+        require_role(principal, ROLE_ADMIN)
     since, until = fields.whole(request.since, "start_timestamp"), fields.whole(request.until, "end_timestamp")
-    if by == billing_pb2.USAGE_BY_FLOW and not (since and until):
+    if by in FLOWS and not (since and until):
         raise InvalidRequest("A flow needs start_timestamp and end_timestamp.", param="start_timestamp")
-    equal: dict[str, Any] = {}
+    equal: dict[str, Any] = {
+        "model_name": fields.text(request.model, "model_name"),
+        "group": fields.text(request.group, "group"),
+        "channel_id": request.channel_id,
+        "token_name": fields.text(request.key_name, "token_name"),
+    }
     if request.all_accounts:
         equal["username"] = fields.text(request.username, "username")
     else:
@@ -56,21 +72,30 @@ async def sums(
         end = until or int(time.time())
         if end - since > SPAN_MOST:
             raise InvalidRequest(f"At most {SPAN_MOST // 86_400} days at once.", param="start_timestamp")
-    rows = await services.store.logs.usage(by, since=since, until=until, **equal)
-    admin = principal.account.role >= ROLE_ADMIN
-    return [
-        billing_pb2.UsageSum(
-            account_id=row.get("user_id") or equal.get("user_id", 0),
-            username=row.get("username") or equal.get("username", ""),
-            key_id=row.get("token_id", 0),
-            key_name=row.get("token_name", ""),
-            model=row.get("model_name", ""),
-            group=row.get("group", ""),
-            channel_id=row.get("channel_id", 0) if admin else 0,
-            hour=int(row.get("hour", 0)),
-            count=int(row["count"]),
-            tokens=int(row["tokens"] or 0),
-            quota=int(row["quota"] or 0),
+    rows = await services.store.statistics.usage(by, since=since, until=until, **equal)
+    admin = role >= ROLE_ADMIN
+    names = services.state.snapshot.channels if admin else {}
+    found = []
+    for row in rows:
+        channel = int(row.get("channel_id", 0)) if admin else 0
+        found.append(
+            billing_pb2.UsageSum(
+                account_id=row.get("user_id") or equal.get("user_id", 0),
+                username=row.get("username") or equal.get("username", ""),
+                key_id=row.get("token_id", 0),
+                key_name=row.get("token_name", ""),
+                model=row.get("model_name", ""),
+                group=row.get("group", ""),
+                channel_id=channel,
+                channel_name=names[channel].name if channel in names else "",
+                node=row.get("node_name", ""),
+                hour=int(row.get("created_at", 0)),
+                count=int(row["requests"]),
+                tokens=int(row["prompt_tokens"]) + int(row["completion_tokens"]),
+                input_tokens=int(row["prompt_tokens"]),
+                output_tokens=int(row["completion_tokens"]),
+                cached_tokens=int(row["cached_tokens"]),
+                quota=int(row["quota"]),
+            )
         )
-        for row in rows
-    ]
+    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from isthmus.v1 import admin_pb2
 
 from core.errors import InvalidRequest, RecordNotFound
-from core.link.call import CallInfo, guarded_unary
+from core.link.call import CallInfo, guarded_stream, guarded_unary
 from core.manage import (
     accounts,
     channel_keys,
@@ -17,6 +18,7 @@ from core.manage import (
     fields,
     inquiries,
     keys,
+    log_streams,
     logs,
     options,
     passkeys,
@@ -307,6 +309,27 @@ class AdminServicer(OAuthAdminCalls):
         """Logs."""
         principal = await self._reader(info, request.all_accounts)
         return await logs.list_logs(self._services, principal, request)
+
+    @guarded_stream
+    async def ExportLogs(
+        self, request: admin_pb2.ExportLogsRequest, info: CallInfo, context: Any
+    ) -> AsyncIterator[admin_pb2.ExportLogsResponse]:
+        """All lines."""
+        principal = await self._reader(info, request.filter.all_accounts)
+        async for part in log_streams.export(self._services, principal, request):
+            yield part
+
+    @guarded_stream
+    async def TailLogs(
+        self, request: admin_pb2.TailLogsRequest, info: CallInfo, context: Any
+    ) -> AsyncIterator[admin_pb2.TailLogsResponse]:
+        """Lines as they come."""
+
+        async def reader() -> Principal:
+            return await self._reader(info, request.filter.all_accounts)
+
+        async for part in log_streams.tail(self._services, reader, request):
+            yield part
 
     @guarded_unary
     async def SumLogs(self, request: admin_pb2.SumLogsRequest, info: CallInfo, context: Any) -> Any:

@@ -11,6 +11,7 @@ from core.manage import fields, logs, own, redemptions, usage
 from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_USER
+from core.store.logs import Asked
 
 # ruff: noqa: N802 - the proto's names
 
@@ -39,17 +40,15 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
             account_id, key_id = principal.account.id, principal.key.id
         elif principal.account.role < ROLE_ADMIN:
             account_id = principal.account.id
-        rows, total = await self._services.store.logs.list(
-            offset=offset,
-            limit=size,
-            since=request.since,
-            until=request.until,
-            user_id=account_id,
-            token_id=key_id,
-            model_name=request.model,
-        )
-        found = [logs.for_reader(principal, held) for row in rows if (held := logs.receipt(row)) is not None]
-        page = common_pb2.PageInfo(page=number, page_size=size, total=total)
+        equal = {
+            "user_id": account_id,
+            "token_id": key_id,
+            "model_name": fields.text(request.model, "model"),
+        }
+        which = Asked(equal, since=request.since, until=request.until)
+        lines = await self._services.store.logs.list(which, offset=offset, limit=size)
+        found = [logs.for_reader(principal, held) for row in lines.rows if (held := logs.receipt(row)) is not None]
+        page = common_pb2.PageInfo(page=number, page_size=size, total=lines.total)
         return billing_pb2.ListReceiptsResponse(receipts=found, page=page)
 
     @guarded_unary

@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import catalog_pb2, catalog_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import catalog
+from core.manage import catalog, performance
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN
 
@@ -61,3 +61,9 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     async def GetRatioConfig(self, request: catalog_pb2.GetRatioConfigRequest, info: CallInfo, context: Any) -> Any:
         """The price tables."""
         return catalog.ratio_config(self._services)
+
+    @guarded_unary
+    async def GetPerformance(self, request: catalog_pb2.GetPerformanceRequest, info: CallInfo, context: Any) -> Any:
+        """How models did."""
+        principal = await catalog.reader(self._services, info)
+        return await performance.performance(self._services, principal, request)

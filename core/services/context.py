@@ -9,6 +9,7 @@ from core.identity.web import Web
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
 from core.mail.mailer import Mailer
+from core.manage.places import Places
 from core.manage.throttle import Throttle
 from core.pipeline.authenticate import (
     authenticate_account,
@@ -43,6 +44,9 @@ class Services:
     upstream: Upstream
     web: Web
     mailer: Mailer = field(default_factory=Mailer)
+    places: Places = field(default_factory=Places)
+    stopping: Callable[[], bool] = lambda: False
+    """Whether the node is about to stop: what runs for long ends by itself."""
 
     async def account(self, info: CallInfo, role: int = ROLE_USER) -> Principal:
         """A signed-in account of at least this role. Raises SessionInvalid, RoleTooLow."""

@@ -1,40 +1,64 @@
-"""The log: reading its lines and their sums, writing those that are no receipts, deleting old ones."""
+"""The log: reading its lines and their sums, writing those that are no receipts, deleting old ones.
+
+Made for many lines: a list walks one index from its newest end, totals are counted up to TOTAL_MOST, sums are
+read from the hours that flushes added up, and from lines only at the edges of the time that is asked for.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from isthmus.v1 import billing_pb2
-from peewee import SQL, fn
+from peewee import SQL, NodeList, fn
 
+from core.ledger.statistics import HOUR
 from core.store.database import Database
 from core.store.filters import text_filter
-from core.store.models import Log
+from core.store.models import Log, Token, User
+from core.store.statistics import PATTERNS, Statistics
 
-LIST_MOST = 100
+LIST_MOST = 500
+TOTAL_MOST = 10_000
+"""How far lines are counted, and how far pages by number go; beyond, pages go by `before`."""
 CONSUME = 2
 DELETE_STEP = 5_000
 """Lines deleted in one transaction: other writers wait for each."""
-HOUR = 3600
-SUMS_MOST = 20_000
-"""Rows a sum may have."""
-PATTERNS = frozenset({"username", "model_name"})
-"""Columns whose filter may hold wildcards."""
-BY: Mapping[int, tuple[str, ...]] = {
-    billing_pb2.USAGE_BY_MODEL: ("model_name",),
-    billing_pb2.USAGE_BY_ACCOUNT: ("user_id", "username"),
-    billing_pb2.USAGE_BY_FLOW: ("user_id", "username", "token_id", "token_name", "group", "model_name", "channel_id"),
-}
-"""What usage is summed by."""
+MERGED_MOST = 20
+"""Owners of one name whose lines are read apart and merged."""
+LEADS = ("request_id", "upstream_request_id", "token_id", "user_id", "channel_id", "model_name", "type")
+"""Columns with an index by time, the one that most likely leaves least first."""
+ROLLED = frozenset({"user_id", "username", "token_id", "token_name", "channel_id", "model_name", "group"})
+"""Filters that sums by hour know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which lines: columns and what they equal (empty values: any), times in Unix seconds, both included."""
+
+    equal: Mapping[str, Any] = field(default_factory=dict)
+    since: int = 0
+    until: int = 0
+    before: tuple[int, int] | None = None
+    """Only lines older than this (created_at, id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lines, newest first; total is exact up to TOTAL_MOST, and capped says whether there are more."""
+
+    rows: Sequence[Log]
+    total: int
+    capped: bool
 
 
 class Logs:
     """Lines, newest first."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, statistics: Statistics) -> None:
         self._database = database
+        self._statistics = statistics
 
     async def add(self, kind: int, user_id: int, username: str, content: str, **fields: Any) -> None:
         """A line that is no receipt: an administrator's action, a sign-in, a top-up."""
@@ -57,74 +81,166 @@ class Logs:
             lambda: list(Log.select().where(Log.request_id == request_id).order_by(Log.entry))
         )
 
-    @staticmethod
-    def _where(query: Any, since: int, until: int, equal: Mapping[str, Any]) -> Any:
-        for name, value in equal.items():
-            if value:
-                column = getattr(Log, name)
-                query = query.where(text_filter(column, value, name) if name in PATTERNS else column == value)
-        if since:
-            query = query.where(Log.created_at >= since)
-        if until:
-            query = query.where(Log.created_at <= until)
+    # -- lists --------------------------------------------------------------------------------
+
+    async def list(self, asked: Asked, *, offset: int = 0, limit: int = 10) -> Found:
+        """A page by number; one that begins beyond TOTAL_MOST is empty. Raises InvalidRequest for bad patterns."""
+
+        def run() -> Found:
+            parts = self._parts(asked)
+            most = min(limit, LIST_MOST)
+            rows: Sequence[Log] = ()
+            if offset < TOTAL_MOST:
+                rows = self._newest(parts, offset + most)[offset:]
+            total = 0
+            for part in parts:
+                total += self._counted(part, TOTAL_MOST + 1 - total)
+            return Found(rows, min(total, TOTAL_MOST), total > TOTAL_MOST)
+
+        return await self._database.read(run)
+
+    async def page(self, asked: Asked, limit: int) -> Sequence[Log]:
+        """The newest lines, uncounted: for pages by `before`, which cost the same however far they go."""
+        return await self._database.read(lambda: self._newest(self._parts(asked), min(limit, LIST_MOST)))
+
+    async def since(self, asked: Asked, seen: Callable[[int], bool], limit: int) -> Sequence[Log]:
+        """Lines not seen, oldest first: for who watches the log grow."""
+
+        def run() -> Sequence[Log]:
+            found = [
+                row for part in self._parts(asked) for row in self._query(part).limit(LIST_MOST) if not seen(row.id)
+            ]
+            return sorted(found, key=_place)[-limit:]
+
+        return await self._database.read(run)
+
+    def _parts(self, asked: Asked) -> Sequence[Asked]:
+        """The question as questions that each walk one index: a name stands for those who bear or bore it."""
+        parts = [asked]
+        for name, column, table, called in (
+            ("username", "user_id", User, User.username),
+            ("token_name", "token_id", Token, Token.name),
+        ):
+            text = str(asked.equal.get(name) or "")
+            if not text or asked.equal.get(column) or (name in PATTERNS and "%" in text):
+                continue
+            owners = self._statistics.ids(name, text)
+            query = table.select(table.id).where(called == text)
+            if name == "token_name" and asked.equal.get("user_id"):
+                query = query.where(Token.user_id == asked.equal["user_id"])
+            owners.update(int(row[0]) for row in query.limit(MERGED_MOST + 1).tuples())  # type: ignore[index, unused-ignore]
+            if len(owners) <= MERGED_MOST:
+                parts = [
+                    replace(part, equal={**part.equal, column: owner}) for part in parts for owner in sorted(owners)
+                ]
+            if name == "username" and parts != [asked]:
+                # The lines of one account are few enough to look for a key's name among them.
+                break
+        return parts
+
+    def _newest(self, parts: Iterable[Asked], most: int) -> Sequence[Log]:
+        found = [row for part in parts for row in self._query(part).limit(most)]
+        return sorted(found, key=_place, reverse=True)[:most]
+
+    def _query(self, asked: Asked) -> Any:
+        return self._where(Log.select(), asked).order_by(Log.created_at.desc(), Log.id.desc())
+
+    def _counted(self, asked: Asked, most: int) -> int:
+        if most <= 0:
+            return 0
+        return int(self._where(Log.select(Log.id), asked).limit(most).count())
+
+    def _where(self, query: Any, asked: Asked) -> Any:
+        wanted = {name: value for name, value in asked.equal.items() if value}
+        lead = next((name for name in LEADS if name in wanted and "%" not in str(wanted[name])), "")
+        for name, value in wanted.items():
+            column = getattr(Log, name)
+            if name in PATTERNS and "%" in value:
+                query = query.where(text_filter(column, value, name))
+            elif name == lead or not lead or self._database.kind != "sqlite":
+                query = query.where(column == value)
+            else:
+                # SQLite keeps no statistics unless it is told to, and might walk the index of the commonest value.
+                query = query.where(NodeList((SQL("+"), column)) == value)
+        if asked.since:
+            query = query.where(Log.created_at >= asked.since)
+        if asked.until:
+            query = query.where(Log.created_at <= asked.until)
+        if asked.before is not None:
+            at, line = asked.before
+            query = query.where(Log.created_at <= at).where((Log.created_at < at) | (Log.id < line))
         return query
 
-    async def list(
-        self, *, offset: int = 0, limit: int = 10, since: int = 0, until: int = 0, **equal: Any
-    ) -> tuple[list[Log], int]:
-        """Lines by columns (`user_id=1`, `type=2`, ...; empty values: any) and time; how many in all."""
+    # -- sums ---------------------------------------------------------------------------------
 
-        def run() -> tuple[list[Log], int]:
-            query = self._where(Log.select(), since, until, equal)
-            page = query.order_by(Log.id.desc()).offset(offset).limit(min(limit, LIST_MOST))
-            return list(page), query.count()
+    async def sums(self, now: int, asked: Asked) -> tuple[int, int, int]:
+        """Units charged over the time; requests and tokens of the last 60 s, whatever the time.
 
-        return await self._database.read(run)
-
-    async def sums(self, now: int, *, since: int = 0, until: int = 0, **equal: Any) -> tuple[int, int, int]:
-        """Units charged over the time; requests and tokens of the last 60 s, whatever the time."""
+        Whole hours are read from the sums by hour, which outlive the lines; the rest from the lines.
+        """
 
         def run() -> tuple[int, int, int]:
-            asked = {**equal, "type": CONSUME}
-            quota = self._where(Log.select(fn.COALESCE(fn.SUM(Log.quota), 0)), since, until, asked).scalar()
+            wanted = {name: value for name, value in asked.equal.items() if value and name != "type"}
+            lines = replace(asked, equal={**wanted, "type": CONSUME})
             tokens = fn.COALESCE(fn.SUM(Log.prompt_tokens + Log.completion_tokens), 0)
-            last = self._where(Log.select(fn.COUNT(Log.id), tokens), now - 60, 0, asked).tuples().get()
-            return int(quota), int(last[0]), int(last[1])
+            recent = self._where(Log.select(fn.COUNT(Log.id), tokens), replace(lines, since=now - 60, until=0))
+            last = recent.tuples().get()
+            quota = 0
+            for first, final, rolled in _spans(asked.since, asked.until, ROLLED.issuperset(wanted)):
+                if rolled:
+                    quota += self._statistics.quota(first, final, wanted)
+                else:
+                    part = replace(lines, since=first, until=final)
+                    quota += int(self._where(Log.select(fn.COALESCE(fn.SUM(Log.quota), 0)), part).scalar())
+            return quota, int(last[0]), int(last[1])
 
         return await self._database.read(run)
 
-    async def usage(self, by: int, *, since: int = 0, until: int = 0, **equal: Any) -> Sequence[dict[str, Any]]:
-        """Sums of requests, tokens and units: by hour, or over the whole time for a flow, most units first."""
+    # -- the end ------------------------------------------------------------------------------
 
-        def run() -> Sequence[dict[str, Any]]:
-            columns = [getattr(Log, name) for name in BY[by]]
-            if by != billing_pb2.USAGE_BY_FLOW:
-                columns.append((Log.created_at / HOUR * HOUR).alias("hour"))
-            quota = fn.SUM(Log.quota)
-            figures = (
-                fn.COUNT(Log.id).alias("count"),
-                fn.SUM(Log.prompt_tokens + Log.completion_tokens).alias("tokens"),
-                quota.alias("quota"),
-            )
-            query = self._where(Log.select(*columns, *figures), since, until, {**equal, "type": CONSUME})
-            groups = [SQL("hour") if column is columns[-1] and by != billing_pb2.USAGE_BY_FLOW else column
-                      for column in columns]  # fmt: skip
-            order = quota.desc() if by == billing_pb2.USAGE_BY_FLOW else SQL("hour")
-            return list(query.group_by(*groups).order_by(order).limit(SUMS_MOST).dicts())
+    async def oldest(self) -> int:
+        """When the oldest line was written, Unix seconds; 0: there is none."""
+        return await self._database.read(lambda: int(Log.select(fn.MIN(Log.created_at)).scalar() or 0))
 
-        return await self._database.read(run)
+    async def count_before(self, before: int) -> int:
+        """How many lines are older."""
+        return await self._database.read(
+            lambda: int(Log.select(fn.COUNT(Log.id)).where(Log.created_at < before).scalar())
+        )
+
+    async def delete_step(self, before: int) -> int:
+        """Deletes at most DELETE_STEP older lines; how many there were."""
+
+        def run() -> int:
+            old = Log.select(Log.id).where(Log.created_at < before).order_by(Log.created_at).limit(DELETE_STEP)
+            ids = [int(row[0]) for row in old.tuples()]  # type: ignore[index, unused-ignore]
+            return int(Log.delete().where(Log.id.in_(ids)).execute()) if ids else 0  # type: ignore[misc, unused-ignore]
+
+        return await self._database.write(run)
 
     async def delete_before(self, before: int) -> int:
         """Deletes older lines, step by step; how many there were."""
         gone = 0
-        while True:
-
-            def run() -> int:
-                old = Log.select(Log.id).where(Log.created_at < before).order_by(Log.id).limit(DELETE_STEP)
-                ids = [row.id for row in old]
-                return int(Log.delete().where(Log.id.in_(ids)).execute()) if ids else 0  # type: ignore[misc, unused-ignore]
-
-            count = await self._database.write(run)
+        while count := await self.delete_step(before):
             gone += count
-            if count < DELETE_STEP:
-                return gone
+        return gone
+
+
+def _place(row: Log) -> tuple[int, int]:
+    return row.created_at, row.id
+
+
+def _spans(since: int, until: int, rolled: bool) -> list[tuple[int, int, bool]]:
+    """A time as (first, last, whether by hours): hours end before last, 0 is no end; lines go up to last."""
+    if not rolled:
+        return [(since, until, False)]
+    first = -(-since // HOUR) * HOUR
+    last = (until + 1) // HOUR * HOUR if until else 0
+    if until and first >= last:
+        return [(since, until, False)]
+    spans = [(first, last, True)]
+    if since < first:
+        spans.append((since, first - 1, False))
+    if until and until >= last:
+        spans.append((last, until, False))
+    return spans

@@ -182,12 +182,75 @@ class Log(Base):
     entry = IntegerField(default=0)
     receipt = BlobField(null=True)
     other = TextField(default="")
+    upstream_request_id = CharField(128, default="", index=True)
 
     class Meta:
-        """New API's name and its indexes."""
+        """New API's name; an index for each column that lists are filtered by, by time."""
 
         table_name = "logs"
-        indexes = ((("created_at", "id"), False), (("user_id", "id"), False), (("type", "created_at"), False))
+        indexes = (
+            (("created_at", "id"), False),
+            (("type", "created_at"), False),
+            (("user_id", "created_at"), False),
+            (("token_id", "created_at"), False),
+            (("channel_id", "created_at"), False),
+            (("model_name", "created_at"), False),
+        )
+
+
+class UsageSum(Base):
+    """What was used in an hour, by one cut (core/ledger/statistics.py)."""
+
+    slot = CharField(40, primary_key=True)
+    cut = IntegerField()
+    created_at = BigIntegerField()
+    user_id = BigIntegerField(default=0)
+    username = CharField(191, default="")
+    token_id = BigIntegerField(default=0)
+    token_name = CharField(191, default="")
+    channel_id = BigIntegerField(default=0)
+    model_name = CharField(255, default="")
+    group = CharField(64, default="")
+    node_name = CharField(64, default="")
+    requests = BigIntegerField(default=0)
+    quota = BigIntegerField(default=0)
+    prompt_tokens = BigIntegerField(default=0)
+    completion_tokens = BigIntegerField(default=0)
+    cached_tokens = BigIntegerField(default=0)
+
+    class Meta:
+        """Indexes of what sums are asked for by."""
+
+        table_name = "usage_sums"
+        indexes = (
+            (("cut", "created_at"), False),
+            (("user_id", "cut", "created_at"), False),
+            (("username", "cut", "created_at"), False),
+            (("token_name", "cut", "created_at"), False),
+            (("channel_id", "cut", "created_at"), False),
+        )
+
+
+class PerfMetric(Base):
+    """How a model did in a while."""
+
+    slot = CharField(40, primary_key=True)
+    bucket_ts = BigIntegerField(index=True)
+    model_name = CharField(255)
+    group = CharField(64, default="")
+    request_count = BigIntegerField(default=0)
+    success_count = BigIntegerField(default=0)
+    total_latency_ms = BigIntegerField(default=0)
+    ttft_sum_ms = BigIntegerField(default=0)
+    ttft_count = BigIntegerField(default=0)
+    output_tokens = BigIntegerField(default=0)
+    generation_ms = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "perf_metrics"
+        indexes = ((("model_name", "bucket_ts"), False),)
 
 
 class Redemption(Base):
@@ -436,6 +499,8 @@ MODELS = (
     Option,
     Setup,
     Log,
+    UsageSum,
+    PerfMetric,
     Redemption,
     Order,
     TwoFactor,

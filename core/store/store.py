@@ -20,6 +20,7 @@ from core.store.redemptions import Redemptions
 from core.store.responses import Responses
 from core.store.secrets import Vault
 from core.store.system_tasks import SystemTasks
+from core.store.statistics import Statistics
 from core.store.two_factor import TwoFactors
 
 
@@ -34,7 +35,8 @@ class Store:
         self.keys = Keys(database, self.vault)
         self.channels = Channels(database, self.vault)
         self.options = OptionRows(database, self.vault)
-        self.logs = Logs(database)
+        self.statistics = Statistics(database)
+        self.logs = Logs(database, self.statistics)
         self.redemptions = Redemptions(database, self.vault)
         self.two_factor = TwoFactors(database, self.vault)
         self.passkeys = Passkeys(database)

@@ -10,13 +10,11 @@ from front.errors import bad
 from front.rest.log_shapes import log
 from front.rest.manager import Call, Level, Route, items
 
-TOTAL_MOST = 10_000
-"""The total of one's own log never tells more (New API)."""
 KEY_LINES_MOST = 1_000
 PAGE = 100
 
 
-def _asked(c: Call, everybody: bool) -> admin_pb2.ListLogsRequest:
+def filters(c: Call, everybody: bool) -> admin_pb2.ListLogsRequest:
     """Filters of the query; only administrators filter by account and channel."""
     kind = c.number("type")
     if kind not in admin_pb2.LogType.values():
@@ -32,41 +30,46 @@ def _asked(c: Call, everybody: bool) -> admin_pb2.ListLogsRequest:
         since=c.number("start_timestamp"),
         until=c.number("end_timestamp"),
     )
+    asked.before, asked.upstream_request_id = c.text("before"), c.text("upstream_request_id")
     if everybody:
         asked.username, asked.channel_id = c.text("username"), c.number("channel")
     return asked
 
 
+def _page(found: admin_pb2.ListLogsResponse, rows: list[Any]) -> dict[str, Any]:
+    """New API's page; next and total_capped are ours."""
+    return {**items(found.page, rows), "next": found.next, "total_capped": found.capped}
+
+
 async def logs(c: Call) -> Any:
     """Everybody's."""
-    found = await c.m.admin.ListLogs(_asked(c, True), metadata=c.who)
-    return items(found.page, [log(row, True) for row in found.logs])
+    found = await c.m.admin.ListLogs(filters(c, True), metadata=c.who)
+    return _page(found, [log(row, True) for row in found.logs])
 
 
 async def own(c: Call) -> Any:
     """The caller's."""
-    found = await c.m.admin.ListLogs(_asked(c, False), metadata=c.who)
-    first = (found.page.page - 1) * found.page.page_size + 1
-    told = items(found.page, [log(row, False, first + place) for place, row in enumerate(found.logs)])
-    told["total"] = min(told["total"], TOTAL_MOST)
-    return told
+    found = await c.m.admin.ListLogs(filters(c, False), metadata=c.who)
+    first = max(found.page.page - 1, 0) * found.page.page_size + 1
+    return _page(found, [log(row, False, first + place) for place, row in enumerate(found.logs)])
 
 
 async def of_key(c: Call) -> Any:
     """The lines of the key that asks, newest first, at most 1000."""
     rows: list[Any] = []
-    for number in range(1, KEY_LINES_MOST // PAGE + 1):
-        asked = admin_pb2.ListLogsRequest()
-        asked.page.page, asked.page.page_size = number, PAGE
+    asked = admin_pb2.ListLogsRequest()
+    asked.page.page_size = PAGE
+    for _ in range(KEY_LINES_MOST // PAGE):
         found = await c.m.admin.ListLogs(asked, metadata=c.who)
         rows.extend(log(row, False, len(rows) + place + 1) for place, row in enumerate(found.logs))
-        if number * PAGE >= found.page.total:
+        if not found.next:
             break
+        asked.before = found.next
     return rows
 
 
 async def _sums(c: Call, everybody: bool) -> Any:
-    asked = admin_pb2.SumLogsRequest(filter=_asked(c, everybody))
+    asked = admin_pb2.SumLogsRequest(filter=filters(c, everybody))
     found = await c.m.admin.SumLogs(asked, metadata=c.who)
     return {"quota": found.quota, "rpm": found.requests_per_minute, "tpm": found.tokens_per_minute}
 

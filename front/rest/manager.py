@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -74,6 +74,37 @@ class Raw:
 
     def __init__(self, body: Any, status: int = 200) -> None:
         self.response = HTTPResponse(orjson.dumps(body), status, {}, JSON)
+
+
+class Streamed:
+    """A reply that is sent piece by piece. Errors before the first piece are refusals; later ones cut it off."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], content_type: str, headers: dict[str, str] | None = None) -> None:
+        self._pieces = pieces
+        self._content_type = content_type
+        self._headers = headers or {}
+
+    async def send(self, request: Request, headers: dict[str, str]) -> None:
+        """Sends it whole. Raises FrontError, AioRpcError before anything was sent."""
+        pieces = self._pieces
+        try:
+            first = await anext(pieces, b"")
+            told = call.stamp({"Cache-Control": "no-store", **self._headers, **headers}, request.ctx.request_id)
+            response: Any = await request.respond(content_type=self._content_type, headers=told)
+            try:
+                await response.send(first)
+                async for piece in pieces:
+                    await response.send(piece)
+            except (FrontError, grpc.aio.AioRpcError):
+                # The status is gone: what is cut off must not look whole.
+                transport: Any = request.transport
+                transport.abort()
+                return
+            await response.eof()
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
 
 
 @dataclass(slots=True)
@@ -240,7 +271,7 @@ class Manager:
             return None
         return HTTPResponse(b"", 429, call.stamp({"Retry-After": str(int(wait) + 1)}, request.ctx.request_id))
 
-    async def _answer(self, request: Request, route: Route, path: dict[str, Any]) -> HTTPResponse:
+    async def _answer(self, request: Request, route: Route, path: dict[str, Any]) -> HTTPResponse | None:
         for name, value in path.items():
             if isinstance(value, int) and not 0 < value <= INT64:
                 raise bad(f"There is no {name.removesuffix('_id')} with this id.", "id")
@@ -255,6 +286,9 @@ class Manager:
         if route.limit == "search" and (refused := self._limited(request, "search", str(asked.account_id))):
             return refused
         data = await route.work(asked, **path)
+        if isinstance(data, Streamed):
+            await data.send(request, {"Auth-Version": AUTH_VERSION} if asked.account_id else {})
+            return None
         if isinstance(data, Raw):
             response = data.response
         else:
@@ -264,10 +298,10 @@ class Manager:
             response.headers["Auth-Version"] = AUTH_VERSION
         return response
 
-    def handler(self, route: Route) -> Callable[..., Awaitable[HTTPResponse]]:
+    def handler(self, route: Route) -> Callable[..., Awaitable[HTTPResponse | None]]:
         """What work returns becomes `data`; refusals become `success: false`."""
 
-        async def handle(request: Request, **path: Any) -> HTTPResponse:
+        async def handle(request: Request, **path: Any) -> HTTPResponse | None:
             request_id = request.ctx.request_id
             try:
                 response = await self._answer(request, route, path)
@@ -276,7 +310,8 @@ class Manager:
                 response = refused(error, request_id, route)
             finally:
                 await self._discard(request)
-            call.stamp(response.headers, request_id)  # type: ignore[arg-type]
+            if response is not None:
+                call.stamp(response.headers, request_id)  # type: ignore[arg-type]
             return response
 
         handle.__name__ = getattr(route.work, "__name__", "route")

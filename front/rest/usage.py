@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 from isthmus.v1 import billing_pb2
 
+from front.errors import bad, from_rpc
 from front.rest.manager import Call, Level, Raw, Route
 
 UNLIMITED = 100_000_000
@@ -17,23 +19,35 @@ async def _sums(c: Call, by: billing_pb2.UsageBy.ValueType, everybody: bool) -> 
     asked = billing_pb2.SumUsageRequest(
         by=by,
         all_accounts=everybody,
-        username=c.text("username") if everybody else "",
         since=c.number("start_timestamp"),
         until=c.number("end_timestamp"),
+        model=c.text("model_name"),
+        group=c.text("group"),
+        key_name=c.text("token_name"),
     )
+    if everybody:
+        asked.username, asked.channel_id = c.text("username"), c.number("channel")
     return list((await c.m.billing.SumUsage(asked, metadata=c.who)).sums)
 
 
 def _hour(row: billing_pb2.UsageSum) -> dict[str, Any]:
+    """New API's hourly row; the last three are ours."""
     return {
         "id": 0,
         "user_id": row.account_id,
         "username": row.username,
         "model_name": row.model,
         "created_at": row.hour,
+        "use_group": row.group,
+        "token_id": row.key_id,
+        "channel_id": row.channel_id,
+        "node_name": row.node,
         "token_used": row.tokens,
         "count": row.count,
         "quota": row.quota,
+        "prompt_tokens": row.input_tokens,
+        "completion_tokens": row.output_tokens,
+        "cached_tokens": row.cached_tokens,
     }
 
 
@@ -52,45 +66,81 @@ async def own(c: Call) -> Any:
     return [_hour(row) for row in await _sums(c, billing_pb2.USAGE_BY_MODEL, False)]
 
 
-async def flow(c: Call) -> Any:
-    """Over the whole time by account, group, model and channel."""
+CUTS = {
+    "model": billing_pb2.USAGE_BY_MODEL,
+    "account": billing_pb2.USAGE_BY_ACCOUNT,
+    "channel": billing_pb2.USAGE_BY_CHANNEL,
+    "group": billing_pb2.USAGE_BY_GROUP,
+    "key": billing_pb2.USAGE_BY_KEY,
+    "node": billing_pb2.USAGE_BY_NODE,
+}
+
+
+async def _cut(c: Call, everybody: bool) -> Any:
+    name = c.text("by") or "model"
+    if name not in CUTS:
+        raise bad(f"by is one of {', '.join(CUTS)}.", "by")
     return [
-        {
-            "user_id": row.account_id,
-            "username": row.username,
-            "token_id": row.key_id,
-            "token_name": row.key_name,
-            "use_group": row.group,
-            "model_name": row.model,
-            "channel_id": row.channel_id,
-            "token_used": row.tokens,
-            "count": row.count,
-            "quota": row.quota,
-        }
-        for row in await _sums(c, billing_pb2.USAGE_BY_FLOW, True)
+        {**_hour(row), "token_name": row.key_name, "channel_name": row.channel_name}
+        for row in await _sums(c, CUTS[name], everybody)
     ]
 
 
-async def own_flow(c: Call) -> Any:
-    """The caller's, over the whole time by key, group and model; lines of several channels are added up."""
-    sums: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for row in await _sums(c, billing_pb2.USAGE_BY_FLOW, False):
-        told = sums.setdefault(
-            (row.key_id, row.group, row.model),
-            {
-                "token_id": row.key_id,
-                "token_name": row.key_name,
-                "use_group": row.group,
-                "model_name": row.model,
-                "token_used": 0,
-                "count": 0,
-                "quota": 0,
-            },
-        )
-        told["token_used"] += row.tokens
-        told["count"] += row.count
-        told["quota"] += row.quota
+async def cut(c: Call) -> Any:
+    """Everybody's, by hour and what `by` names."""
+    return await _cut(c, True)
+
+
+async def own_cut(c: Call) -> Any:
+    """The caller's, by hour and what `by` names."""
+    return await _cut(c, False)
+
+
+def _flow(row: billing_pb2.UsageSum, names: tuple[str, ...]) -> dict[str, Any]:
+    told = {
+        "user_id": row.account_id,
+        "username": row.username,
+        "token_id": row.key_id,
+        "token_name": row.key_name,
+        "use_group": row.group,
+        "model_name": row.model,
+        "channel_id": row.channel_id,
+        "channel_name": row.channel_name,
+        "node_name": row.node,
+    }
+    return {name: told[name] for name in names}
+
+
+def _flows(rows: list[billing_pb2.UsageSum], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows by these names, most units first; what they do not tell apart is added up."""
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        told = _flow(row, names)
+        sum_ = sums.setdefault(tuple(told.values()), {**told, "token_used": 0, "count": 0, "quota": 0})
+        sum_["token_used"] += row.tokens
+        sum_["count"] += row.count
+        sum_["quota"] += row.quota
     return sorted(sums.values(), key=lambda told: -int(told["quota"]))
+
+
+OWN_FLOW = ("token_id", "token_name", "use_group", "model_name")
+ADMIN_FLOW = ("user_id", "username", "use_group", "model_name", "channel_id", "channel_name")
+ROOT_FLOW = ("user_id", "username", "token_id", "token_name", *ADMIN_FLOW[2:], "node_name")
+
+
+async def flow(c: Call) -> Any:
+    """Over the whole time by account, group, model and channel; for root by key and node, too."""
+    try:
+        return _flows(await _sums(c, billing_pb2.USAGE_BY_FLOW_AND_NODE, True), ROOT_FLOW)
+    except grpc.aio.AioRpcError as error:
+        if from_rpc(error).reason != "ROLE_TOO_LOW":
+            raise
+    return _flows(await _sums(c, billing_pb2.USAGE_BY_FLOW, True), ADMIN_FLOW)
+
+
+async def own_flow(c: Call) -> Any:
+    """The caller's, over the whole time by key, group and model."""
+    return _flows(await _sums(c, billing_pb2.USAGE_BY_FLOW, False), OWN_FLOW)
 
 
 # -- by key -----------------------------------------------------------------------------------
@@ -152,6 +202,8 @@ ROUTES = (
     Route("GET", "/api/data/self", Level.USER, own),
     Route("GET", "/api/data/flow", Level.ADMIN, flow),
     Route("GET", "/api/data/flow/self", Level.USER, own_flow),
+    Route("GET", "/api/isthmus/usage", Level.ADMIN, cut),
+    Route("GET", "/api/isthmus/usage/self", Level.USER, own_cut),
     Route("GET", "/api/usage/token/", Level.KEY, of_key, limit="critical"),
     Route("GET", "/dashboard/billing/subscription", Level.KEY, subscription, openai=True),
     Route("GET", "/v1/dashboard/billing/subscription", Level.KEY, subscription, openai=True),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from core.ledger.statistics import KEPT
 from tests.integration.house import House, children, house, run, serve, until
 from tests.servers.databases import SERVERS, dsn_of
 
@@ -105,6 +106,9 @@ def billed_once(made: House, finished: list[str], seed: int) -> None:
     for kind in ("users", "tokens"):
         settled = made.rows(f"SELECT sum(p.settled) FROM purses p JOIN {kind} o ON o.purse_id = p.id")[0][0]
         assert settled == charged, f"seed {seed}: the purses of {kind} differ from the log"
+    lines = tuple(made.rows("SELECT count(*), sum(quota), sum(prompt_tokens) FROM logs WHERE type = 2")[0])
+    cuts = made.rows("SELECT cut, sum(requests), sum(quota), sum(prompt_tokens) FROM usage_sums GROUP BY cut")
+    assert {cut: tuple(sums) for cut, *sums in cuts} == dict.fromkeys(KEPT, lines), f"seed {seed}: statistics differ"
 
 
 def test_kill_loses_nothing_and_bills_nothing_twice(tmp_path: Path) -> None:

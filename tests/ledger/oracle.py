@@ -12,6 +12,7 @@ from isthmus.v1 import billing_pb2
 
 from core.ledger import journal
 from core.ledger.record import SETTLED
+from core.ledger.statistics import KEPT
 
 
 @dataclass
@@ -84,6 +85,15 @@ class Oracle:
                 continue
             memory = {pool.purse_id: pool.leased for pool in each.books.pools.by_purse.values() if pool.leased}
             assert memory == held.get(name, {}), f"{name}: holds {memory} in memory, leases {held.get(name)}"
+
+        self._summed()
+
+    def _summed(self) -> None:
+        """The statistics are the log's, whatever befell: by every cut as many requests and units."""
+        (lines,) = self._execute("SELECT count(*), coalesce(sum(quota), 0) FROM logs WHERE type = 2")
+        told = self._execute("SELECT cut, sum(requests), sum(quota) FROM usage_sums GROUP BY cut ORDER BY cut")
+        expected = [(cut, *lines) for cut in sorted(KEPT)] if lines[0] else []
+        assert [tuple(row) for row in told] == expected, f"the sums {told} are not those of the log {lines}"
 
     def _new(self, table: str, moved: str) -> list[tuple[int, bytes, int]]:
         rows = self._execute(f"SELECT id, receipt, {moved} FROM {table} WHERE id > ? ORDER BY id", (self._last[table],))

@@ -126,6 +126,14 @@ GET    /api/data/users                       admin
 GET    /api/data/self                        user
 GET    /api/data/flow                        admin
 GET    /api/data/flow/self                   user
+GET    /api/isthmus/usage                    admin
+GET    /api/isthmus/usage/self               user
+GET    /api/isthmus/log/export               admin
+GET    /api/isthmus/log/self/export          user
+GET    /api/isthmus/log/stream               admin
+GET    /api/isthmus/log/self/stream          user
+GET    /api/perf-metrics/summary             public
+GET    /api/perf-metrics                     public
 GET    /api/group/                           admin
 GET    /api/usage/token/                     key
 GET    /api/redemption/                      admin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,12 @@ class Person:
         """Any route."""
         known = {"Cookie": self.cookie, "New-Api-User": str(self.id)} if self.cookie else {}
         return http(method, self.house.base + path, body, {**known, **headers})
+
+    def open(self, method: str, path: str) -> Any:
+        """Any route whose answer is read as it comes: a file of bytes with headers."""
+        headers = {"Cookie": self.cookie, "New-Api-User": str(self.id)}
+        request = urllib.request.Request(self.house.base + path, headers=headers, method=method)
+        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60)
 
     def get(self, method: str, path: str, body: Any = None) -> Any:
         """The data of a route that must succeed."""

@@ -95,6 +95,8 @@ AdminService.ListOptions        root
 AdminService.SetOptions         root
 AdminService.ListLogs           user
 AdminService.SumLogs            user
+AdminService.ExportLogs         user
+AdminService.TailLogs           user
 AdminService.DeleteLogs         root
 BillingService.GetReceipt       key
 BillingService.ListReceipts     key
@@ -129,6 +131,7 @@ ResponsesService.GetResponse    key
 ResponsesService.DeleteResponse key
 ResponsesService.CancelResponse key
 ResponsesService.ListInputItems key
+CatalogService.GetPerformance   public
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
@@ -140,6 +143,8 @@ METHODS: dict[str, Any] = {
 WIDER: dict[str, Any] = {
     "AdminService.ListLogs": {"all_accounts": True},
     "AdminService.SumLogs": {"filter": {"all_accounts": True}},
+    "AdminService.ExportLogs": {"filter": {"all_accounts": True}},
+    "AdminService.TailLogs": {"filter": {"all_accounts": True}},
     "BillingService.SumUsage": {"all_accounts": True},
     "PaymentService.ListOrders": {"all_accounts": True},
     "CatalogService.ListGroups": {"all": True},
@@ -150,6 +155,8 @@ SIGNED_IN = {name for name, level in LEVELS.items() if level not in ("public", "
 READ_BY_KEYS = {name for name, level in LEVELS.items() if level == "key"} | {
     "AdminService.ListLogs",
     "AdminService.SumLogs",
+    "AdminService.ExportLogs",
+    "AdminService.TailLogs",
 }
 """A key reads what is its own."""
 ENDS_THE_CALLER = {"AccessService.Logout", "AccessService.DeleteSelf", "AccessService.RotateAccessToken"}
@@ -169,13 +176,19 @@ async def channel(gateway: House) -> AsyncIterator[grpc.aio.Channel]:
 async def ask(channel: grpc.aio.Channel, name: str, metadata: Any = (), **fields: Any) -> str:
     """The reason a call is refused with; "" where it is answered."""
     method = METHODS[name]
-    call = channel.unary_unary(
+    make = channel.unary_stream if method.server_streaming else channel.unary_unary
+    call = make(
         f"/{method.containing_service.full_name}/{method.name}",
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
     try:
-        await call(GetMessageClass(method.input_type)(**fields), metadata=metadata)
+        answer = call(GetMessageClass(method.input_type)(**fields), metadata=metadata)
+        if method.server_streaming:
+            await answer.read()
+            answer.cancel()
+        else:
+            await answer
     except grpc.aio.AioRpcError as error:
         reason = ApiError.of(error).reason
         assert reason, error  # noqa: PT017 - whatever the refusal, it has a reason

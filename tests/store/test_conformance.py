@@ -18,6 +18,7 @@ from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
 from core.store.responses import Turn
+from core.store.logs import Asked
 from core.store.store import Store
 from tests.servers.databases import KINDS, dsn_of, empty
 
@@ -145,9 +146,11 @@ async def test_ledger_settles_to_the_unit(store: Store, settings: CoreSettings) 
     await ledger.adjust(user.purse_id, 500)
     assert (await ledger.set_remaining(user.purse_id, 900)).granted == 1200
     await ledger.close()
-    rows, total = await store.logs.list(type=2)
-    assert total == 10
-    assert sum(row.quota for row in rows) == 300
+    found = await store.logs.list(Asked({"type": 2}))
+    assert found.total == 10
+    assert sum(row.quota for row in found.rows) == 300
+    summed = await store.statistics.usage(billing_pb2.USAGE_BY_MODEL)
+    assert [(row["requests"], row["quota"]) for row in summed] == [(10, 300)]
     purse = (
         await store.database.read(lambda: store.database.execute("SELECT available, leased, settled FROM purses"))
     )[0]
