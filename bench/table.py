@@ -38,7 +38,7 @@ def printed(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -59,7 +59,7 @@ def page(results: Results, circumstances: Mapping[str, Any]) -> str:
         [each.what, f"{each.requests:.2f}", f"{each.cpu:.2f}", f"{each.aim:g}" if each.aim else "", each.met]
         for each in figures.ratios(results)
     ]
-    parts = [told, _markdown(HEADS, rows), _markdown(("beside", "by requests/s", "by CPU", "to reach", ""), ratios)]
+    parts = [told, markdown(HEADS, rows), markdown(("beside", "by requests/s", "by CPU", "to reach", ""), ratios)]
     cannot = circumstances.get("cannot") or []
     if cannot:
         parts.append("Not offered by the peer: " + ", ".join(cannot) + ".")

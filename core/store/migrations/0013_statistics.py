@@ -5,6 +5,7 @@ Frozen copies of core/store/models.py: never changed once they have landed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from peewee import BigIntegerField, CharField, IntegerField, Model, MySQLDatabase
@@ -96,11 +97,16 @@ def up(_migrator: Any, db: Any) -> None:
     mysql = isinstance(db, MySQLDatabase)
     where, hour = (" ON logs", "created_at DIV 3600 * 3600") if mysql else ("", "created_at / 3600 * 3600")
     db.execute_sql(f"DROP INDEX logs_user_id_id{where}")
+    fill(db.execute_sql, hour)
+
+
+def fill(execute: Callable[[str], Any], hour: str) -> None:
+    """Sums the log up. hour: the SQL of the hour of created_at."""
     for cut, kept in CUTS:
         told = ", ".join(f'"{name}"' if name in kept else empty for name, empty in {**NONE, "model_name": ""}.items())
         groups = ", ".join(f'"{name}"' for name in kept)
         columns = ", ".join(f'"{name}"' for name in (*NONE, "model_name"))
-        db.execute_sql(
+        execute(
             f"INSERT INTO usage_sums (slot, cut, created_at, {columns}, node_name, requests, quota, prompt_tokens,"  # noqa: S608 (names alone)
             f" completion_tokens, cached_tokens) SELECT 'log-{cut}-' || MIN(id), {cut}, {hour}, {told}, '', COUNT(*),"
             f" SUM(quota), SUM(prompt_tokens), SUM(completion_tokens), 0 FROM logs WHERE type = 2"
