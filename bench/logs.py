@@ -190,6 +190,7 @@ def questions(store: Store, chance: random.Random, now: int, rows: int) -> Mappi
         "list: a group": lambda: listed(group="vip"),
         "list: model pattern": lambda: listed(model_name=f"{model()}%"),
         "list: one request": lambda: listed(request_id=f"bench-{chance.randrange(rows)}"),
+        "list: keys of a name": lambda: listed(token_name="key1"),
         "list: nobody's": lambda: listed(username="nobody"),
         "stat: everything": lambda: summed(),
         "stat: a week": lambda: summed(**week()),

@@ -17,7 +17,7 @@ from core.ledger.statistics import HOUR
 from core.store.database import Database
 from core.store.filters import text_filter
 from core.store.models import Log, Token, User
-from core.store.statistics import PATTERNS, Statistics
+from core.store.statistics import PATTERNS, Statistics, owners
 
 LIST_MOST = 500
 TOTAL_MOST = 10_000
@@ -29,6 +29,7 @@ MERGED_MOST = 20
 """Owners of one name whose lines are read apart and merged."""
 LEADS = ("request_id", "upstream_request_id", "token_id", "user_id", "channel_id", "model_name", "type")
 """Columns with an index by time, the one that most likely leaves least first."""
+NEWEST = (Log.created_at.desc(), Log.id.desc())
 ROLLED = frozenset({"user_id", "username", "token_id", "token_name", "channel_id", "model_name", "group"})
 """Filters that sums by hour know."""
 
@@ -91,7 +92,7 @@ class Logs:
             most = min(limit, LIST_MOST)
             rows: Sequence[Log] = ()
             if offset < TOTAL_MOST:
-                rows = self._newest(parts, offset + most)[offset:]
+                rows = self._newest(parts, most, offset)
             total = 0
             for part in parts:
                 total += self._counted(part, TOTAL_MOST + 1 - total)
@@ -107,43 +108,38 @@ class Logs:
         """Lines not seen, oldest first: for who watches the log grow."""
 
         def run() -> Sequence[Log]:
-            found = [
-                row for part in self._parts(asked) for row in self._query(part).limit(LIST_MOST) if not seen(row.id)
-            ]
-            return sorted(found, key=_place)[-limit:]
+            rows = self._newest(self._parts(asked), LIST_MOST)
+            return [row for row in reversed(rows) if not seen(row.id)][-limit:]
 
         return await self._database.read(run)
 
     def _parts(self, asked: Asked) -> Sequence[Asked]:
         """The question as questions that each walk one index: a name stands for those who bear or bore it."""
-        parts = [asked]
         for name, column, table, called in (
             ("username", "user_id", User, User.username),
             ("token_name", "token_id", Token, Token.name),
         ):
             text = str(asked.equal.get(name) or "")
-            if not text or asked.equal.get(column) or (name in PATTERNS and "%" in text):
+            if not text or (name in PATTERNS and "%" in text):
                 continue
-            owners = self._statistics.ids(name, text)
-            query = table.select(table.id).where(called == text)
-            if name == "token_name" and asked.equal.get("user_id"):
-                query = query.where(Token.user_id == asked.equal["user_id"])
-            owners.update(int(row[0]) for row in query.limit(MERGED_MOST + 1).tuples())  # type: ignore[index, unused-ignore]
-            if len(owners) <= MERGED_MOST:
-                parts = [
-                    replace(part, equal={**part.equal, column: owner}) for part in parts for owner in sorted(owners)
-                ]
-            if name == "username" and parts != [asked]:
-                # The lines of one account are few enough to look for a key's name among them.
+            if asked.equal.get("user_id") or asked.equal.get(column):
+                # The lines of one account are few enough to look among them.
                 break
-        return parts
+            bear = table.select(table.id).where(called == text).limit(MERGED_MOST + 1).tuples()
+            bore = owners(name, text, MERGED_MOST + 1)
+            ids = sorted({*bore, *(int(row[0]) for row in bear)})  # type: ignore[index, unused-ignore]
+            if len(ids) <= MERGED_MOST:
+                return [replace(asked, equal={**asked.equal, column: owner}) for owner in ids]
+        return [asked]
 
-    def _newest(self, parts: Iterable[Asked], most: int) -> Sequence[Log]:
-        found = [row for part in parts for row in self._query(part).limit(most)]
-        return sorted(found, key=_place, reverse=True)[:most]
-
-    def _query(self, asked: Asked) -> Any:
-        return self._where(Log.select(), asked).order_by(Log.created_at.desc(), Log.id.desc())
+    def _newest(self, parts: Iterable[Asked], most: int, offset: int = 0) -> Sequence[Log]:
+        """Lines by their places: what is passed over is read from indexes alone."""
+        places: list[tuple[int, int]] = []
+        for part in parts:
+            found = self._where(Log.select(Log.created_at, Log.id), part).order_by(*NEWEST).limit(offset + most)
+            places.extend(found.tuples())
+        ids = [line for _, line in sorted(places, reverse=True)[offset : offset + most]]
+        return sorted(Log.select().where(Log.id.in_(ids)), key=_place, reverse=True) if ids else []
 
     def _counted(self, asked: Asked, most: int) -> int:
         if most <= 0:

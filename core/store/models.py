@@ -225,8 +225,8 @@ class UsageSum(Base):
         indexes = (
             (("cut", "created_at"), False),
             (("user_id", "cut", "created_at"), False),
-            (("username", "cut", "created_at"), False),
-            (("token_name", "cut", "created_at"), False),
+            (("username", "user_id"), False),
+            (("token_name", "token_id"), False),
             (("channel_id", "cut", "created_at"), False),
         )
 

@@ -23,8 +23,10 @@ from core.store.database import Database
 from core.store.filters import text_filter
 from core.store.models import PerfMetric, UsageSum
 
-SUMS_MOST = 20_000
-"""Rows a sum may have."""
+SUMS_MOST = 50_000
+"""Rows a sum may have: of more, the newest, of a flow the largest."""
+OWNERS_MOST = 100
+"""Accounts that may have borne one name."""
 PATTERNS = frozenset({"username", "model_name"})
 """Columns whose filter may hold wildcards."""
 BY: Mapping[int, tuple[str, ...]] = {
@@ -49,8 +51,30 @@ def cut_for(columns: Collection[str]) -> int:
     return next(cut for cut in CUTS if KEPT[cut].issuperset(columns))
 
 
+def owners(name: str, text: str, most: int) -> list[int]:
+    """Ids that used something under a username or token_name, which may be theirs no longer; at most so many.
+
+    One look into an index each, however many rows bear the name. Only inside read().
+    """
+    column = UsageSum.user_id if name == "username" else UsageSum.token_id
+    found: list[int] = []
+    last = -1
+    while len(found) < most:
+        least = UsageSum.select(fn.MIN(column)).where(getattr(UsageSum, name) == text, column > last).scalar()
+        if least is None:
+            break
+        last = int(least)
+        if last:
+            found.append(last)
+    return found
+
+
 def narrowed(query: Any, equal: Mapping[str, Any]) -> Any:
     """The query, of rows whose columns equal what is asked; empty values: any."""
+    named = equal.get("username")
+    if named and not equal.get("user_id") and "%" not in named:
+        # By the index of accounts and times, not by that of names.
+        query = query.where(UsageSum.user_id.in_(owners("username", named, OWNERS_MOST)))
     for name, value in equal.items():
         if value:
             column = getattr(UsageSum, name)
@@ -65,7 +89,7 @@ class Statistics:
         self._database = database
 
     async def usage(self, by: int, *, since: int = 0, until: int = 0, **equal: Any) -> Sequence[dict[str, Any]]:
-        """Sums by hour, or over the whole time for a flow, most units first; at most SUMS_MOST rows."""
+        """Sums by hour, oldest first, or over the whole time for a flow, most units first; at most SUMS_MOST rows."""
 
         def run() -> Sequence[dict[str, Any]]:
             asked = {name: value for name, value in equal.items() if value}
@@ -79,8 +103,12 @@ class Statistics:
                 query = query.where(UsageSum.created_at >= since // HOUR * HOUR)
             if until:
                 query = query.where(UsageSum.created_at <= until)
-            order = SQL("quota").desc() if by in FLOWS else UsageSum.created_at
-            return list(query.group_by(*columns).order_by(order).limit(SUMS_MOST).dicts())
+            order = SQL("quota").desc() if by in FLOWS else UsageSum.created_at.desc()
+            rows = list(query.group_by(*columns).order_by(order).limit(SUMS_MOST).tuples())
+            names = [*BY[by], *(() if by in FLOWS else ("created_at",)), *FIGURES]
+            if by not in FLOWS:
+                rows.reverse()
+            return [dict(zip(names, row, strict=True)) for row in rows]  # type: ignore[call-overload, unused-ignore]
 
         return await self._database.read(run)
 
@@ -92,13 +120,6 @@ class Statistics:
         if last:
             query = query.where(UsageSum.created_at < last)
         return int(query.scalar())
-
-    def ids(self, name: str, text: str) -> set[int]:
-        """Ids that used something under a name they may no longer have: username or token_name; inside read()."""
-        column = UsageSum.user_id if name == "username" else UsageSum.token_id
-        cut = CUT_ACCOUNT if name == "username" else CUT_ALL
-        query = UsageSum.select(column).where(getattr(UsageSum, name) == text, UsageSum.cut == cut).distinct()
-        return {int(row[0]) for row in query.tuples()}  # type: ignore[index, unused-ignore]
 
     async def performance(
         self, since: int, width: int, *, model: str = "", group: str = ""
@@ -113,9 +134,11 @@ class Statistics:
             for column, wanted in ((PerfMetric.model_name, model), (PerfMetric.group, group)):
                 if wanted:
                     query = query.where(column == wanted)
-            query = query.group_by(PerfMetric.model_name, PerfMetric.group, SQL("bucket")).order_by(SQL("bucket"))
+            query = query.group_by(PerfMetric.model_name, PerfMetric.group, SQL("bucket")).order_by(
+                SQL("bucket").desc()
+            )
             found: Sequence[dict[str, Any]] = list(query.limit(SUMS_MOST).dicts())  # type: ignore[arg-type, unused-ignore]
-            return found
+            return found[::-1]
 
         return await self._database.read(run)
 

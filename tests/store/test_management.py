@@ -117,8 +117,8 @@ async def test_pages_by_cursor_are_the_whole_list(store: Store) -> None:
 async def test_names_of_old_find_their_lines(store: Store) -> None:
     """An account and a key that were renamed are found by both names, each with the lines that bear it."""
     user = await store.accounts.create("new-name", "h")
-    await add(store, account_id=user.id, username="old-name")
-    await add(store, account_id=user.id, username="new-name")
+    await add(store, account_id=user.id, username="old-name", key_id=7)
+    await add(store, account_id=user.id, username="new-name", key_id=7)
     assert [await total(store, username=name) for name in ("old-name", "new-name", "no-name")] == [1, 1, 0]
     assert await total(store, username="%-name") == 2
     assert await total(store, username="new-name", token_name="k") == 1

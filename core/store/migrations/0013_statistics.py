@@ -39,8 +39,8 @@ class UsageSum(Model):  # type: ignore[misc,unused-ignore]
         indexes = (
             (("cut", "created_at"), False),
             (("user_id", "cut", "created_at"), False),
-            (("username", "cut", "created_at"), False),
-            (("token_name", "cut", "created_at"), False),
+            (("username", "user_id"), False),
+            (("token_name", "token_id"), False),
             (("channel_id", "cut", "created_at"), False),
         )
 
@@ -94,14 +94,20 @@ def up(_migrator: Any, db: Any) -> None:
     for name, columns in INDEXES:
         db.execute_sql(f"CREATE INDEX {name} ON logs ({columns})")
     # Lists go by time; what this index was for, the one by account and time does.
-    mysql = isinstance(db, MySQLDatabase)
-    where, hour = (" ON logs", "created_at DIV 3600 * 3600") if mysql else ("", "created_at / 3600 * 3600")
-    db.execute_sql(f"DROP INDEX logs_user_id_id{where}")
+    hour = "created_at / 3600 * 3600"
+    if isinstance(db, MySQLDatabase):
+        hour = "created_at DIV 3600 * 3600"
+        known = "SELECT 1 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = 'logs'"
+        if db.execute_sql(f"{known} AND index_name = 'logs_user_id_id'").fetchall():
+            db.execute_sql("DROP INDEX logs_user_id_id ON logs")
+    else:
+        db.execute_sql("DROP INDEX IF EXISTS logs_user_id_id")
     fill(db.execute_sql, hour)
 
 
 def fill(execute: Callable[[str], Any], hour: str) -> None:
     """Sums the log up. hour: the SQL of the hour of created_at."""
+    execute("DELETE FROM usage_sums")
     for cut, kept in CUTS:
         told = ", ".join(f'"{name}"' if name in kept else empty for name, empty in {**NONE, "model_name": ""}.items())
         groups = ", ".join(f'"{name}"' for name in kept)
