@@ -19,8 +19,8 @@ from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.responses import Responses
 from core.store.secrets import Vault
-from core.store.system_tasks import SystemTasks
 from core.store.statistics import Statistics
+from core.store.system_tasks import SystemTasks
 from core.store.two_factor import TwoFactors
 
 

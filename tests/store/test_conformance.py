@@ -17,8 +17,8 @@ from core.ledger.ledger import open_ledger
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
-from core.store.responses import Turn
 from core.store.logs import Asked
+from core.store.responses import Turn
 from core.store.store import Store
 from tests.servers.databases import KINDS, dsn_of, empty
 
