@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import access_pb2
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, mailing, own, second_factor, sign_in
+from core.manage import accounts, human, mailing, own, second_factor, sign_in
 from core.options.table import PUBLIC
 from core.services.context import Services
 from core.services.oauth import OAuthCalls
@@ -77,11 +77,13 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
     @guarded_unary
     async def Register(self, request: access_pb2.RegisterRequest, info: CallInfo, context: Any) -> Any:
         """A new account."""
+        await human.check(self._services, request.turnstile, info.client_address)
         return access_pb2.RegisterResponse(account=await own.register(self._services, request))
 
     @guarded_unary
     async def Login(self, request: access_pb2.LoginRequest, info: CallInfo, context: Any) -> Any:
         """A session, or the way to it."""
+        await human.check(self._services, request.turnstile, info.client_address)
         return await sign_in.login(self._services, request, info.client_address)
 
     @guarded_unary
@@ -172,6 +174,7 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
     @guarded_unary
     async def SendVerification(self, request: access_pb2.SendVerificationRequest, info: CallInfo, context: Any) -> Any:
         """A code by mail."""
+        await human.check(self._services, request.turnstile, info.client_address)
         await mailing.send_code(self._services, request)
         return access_pb2.SendVerificationResponse()
 
@@ -184,6 +187,7 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
     @guarded_unary
     async def SendReset(self, request: access_pb2.SendResetRequest, info: CallInfo, context: Any) -> Any:
         """A link by mail."""
+        await human.check(self._services, request.turnstile, info.client_address)
         await mailing.send_reset(self._services, request)
         return access_pb2.SendResetResponse()
 

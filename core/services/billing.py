@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import billing_pb2, billing_pb2_grpc, common_pb2
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import fields, logs, own, redemptions, usage
+from core.manage import checkin, fields, logs, own, redemptions, usage
 from core.manage.audit import acting
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, ROLE_USER
@@ -87,6 +87,18 @@ class BillingServicer(billing_pb2_grpc.BillingServiceServicer):
         principal = await self._services.account(info)
         left = await own.transfer(self._services, principal, request.quota)
         return billing_pb2.TransferInvitationQuotaResponse(left=left)
+
+    @guarded_unary
+    async def GetCheckIns(self, request: billing_pb2.GetCheckInsRequest, info: CallInfo, context: Any) -> Any:
+        """The caller's check-ins."""
+        return await checkin.standing(self._services, await self._services.account(info), request)
+
+    @guarded_unary
+    async def DoCheckIn(self, request: billing_pb2.DoCheckInRequest, info: CallInfo, context: Any) -> Any:
+        """Today's."""
+        principal = await self._services.account(info)
+        found = await checkin.come(self._services, principal, request, info.client_address)
+        return billing_pb2.DoCheckInResponse(check_in=found)
 
     @guarded_unary
     async def ListRedemptions(self, request: billing_pb2.ListRedemptionsRequest, info: CallInfo, context: Any) -> Any:

@@ -6,6 +6,7 @@ from core.settings import CoreSettings
 from core.store.accounts import Accounts
 from core.store.changes import Changes
 from core.store.channels import Channels
+from core.store.checkins import CheckIns
 from core.store.database import Database
 from core.store.identities import Identities
 from core.store.invitations import Invitations
@@ -40,6 +41,7 @@ class Store:
         self.redemptions = Redemptions(database, self.vault)
         self.two_factor = TwoFactors(database, self.vault)
         self.passkeys = Passkeys(database)
+        self.checkins = CheckIns(database)
         self.identities = Identities(database)
         self.oauth_providers = OAuthProviders(database, self.vault)
         self.proofs = Proofs(database, self.vault)

@@ -7,16 +7,21 @@ from typing import Any
 from isthmus.v1 import access_pb2
 
 from front.rest.manager import Call, Level, Route
+from front.rest.session import turnstile
 
 
 async def verification(c: Call) -> Any:
     """A code to an address that is free; another mail to one that is not."""
-    await c.m.access.SendVerification(access_pb2.SendVerificationRequest(email=c.text("email")), metadata=c.who)
+    await c.m.access.SendVerification(
+        access_pb2.SendVerificationRequest(email=c.text("email"), turnstile=turnstile(c)), metadata=c.who
+    )
 
 
 async def forgotten(c: Call) -> Any:
     """A link, if there is such an account; which is not told."""
-    await c.m.access.SendReset(access_pb2.SendResetRequest(email=c.text("email")), metadata=c.who)
+    await c.m.access.SendReset(
+        access_pb2.SendResetRequest(email=c.text("email"), turnstile=turnstile(c)), metadata=c.who
+    )
 
 
 async def reset(c: Call) -> Any:

@@ -9,6 +9,7 @@ from front.limits import Limits
 from front.rest import (
     catalog,
     channels,
+    checkin,
     log_streams,
     logs,
     mail,
@@ -36,6 +37,7 @@ ROUTES: tuple[Route, ...] = (
     *mail.ROUTES,
     *second_factor.ROUTES,
     *passkeys.ROUTES,
+    *checkin.ROUTES,
     *oauth.ROUTES,
     *oauth_providers.ROUTES,
     *users.ROUTES,

@@ -88,6 +88,9 @@ async def status(c: Call) -> Any:
         "data_export_default_time": options["DataExportDefaultTime"],
         "default_use_auto_group": _on(options, "DefaultUseAutoGroup"),
         "chats": _json(options["Chats"], []),
+        "turnstile_check": _on(options, "TurnstileCheckEnabled"),
+        "turnstile_site_key": options["TurnstileSiteKey"],
+        "checkin_enabled": _on(options, "checkin_setting.enabled"),
         "github_oauth": _on(options, "GitHubOAuthEnabled"),
         "github_client_id": options["GitHubClientId"],
         "discord_oauth": _on(options, "discord.enabled"),
@@ -131,6 +134,11 @@ async def test_status(c: Call) -> Any:
     return Raw({"success": True, "message": "Server is running", "http_stats": {"active_connections": c.m.running()}})
 
 
+def turnstile(c: Call) -> str:
+    """Turnstile's token, whole or so long that core refuses it."""
+    return str(c.request.args.get("turnstile", "") or "")[:4096]
+
+
 async def register(c: Call) -> Any:
     """A new account, where registration is open."""
     body = await c.body()
@@ -140,6 +148,7 @@ async def register(c: Call) -> Any:
         invitation_code=body.text("aff_code"),
         email=body.text("email"),
         verification_code=body.text("verification_code"),
+        turnstile=turnstile(c),
     )
     await c.m.access.Register(asked, metadata=c.who)
 
@@ -163,7 +172,9 @@ def with_cookie(
 async def login(c: Call) -> Any:
     """Opens a session."""
     body = await c.body()
-    asked = access_pb2.LoginRequest(username=body.text("username"), password=body.text("password"))
+    asked = access_pb2.LoginRequest(
+        username=body.text("username"), password=body.text("password"), turnstile=turnstile(c)
+    )
     found = await c.m.access.Login(asked, metadata=c.who)
     return pending(c, found.pending) if found.pending else opened(c, found)
 

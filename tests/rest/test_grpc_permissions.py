@@ -105,6 +105,8 @@ BillingService.GetKeyUsage      key
 BillingService.SumUsage         user
 BillingService.Redeem           user
 BillingService.TransferInvitationQuota user
+BillingService.GetCheckIns      user
+BillingService.DoCheckIn        user
 BillingService.ListRedemptions  admin
 BillingService.GetRedemption    admin
 BillingService.CreateRedemptions admin
