@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ from core.pipeline.forced import Forced
 from core.pipeline.held import STATEFUL, check_held
 from core.pipeline.in_content import InContent
 from core.pipeline.reserve import hold_more
+from core.pipeline.tool_names import Renamed, legal
 from core.pricing.estimate import BYTES_PER_TOKEN
 from core.routing.choose import Candidate
 from core.routing.mapping import map_model, map_status
@@ -43,7 +45,16 @@ from core.upstream.interface import (
     UpstreamFailure,
     UpstreamRequest,
 )
-from core.vendors.interface import BadAnswer, Call, House, ToldRefusal, Vendor, VendorRefusal
+from core.vendors.interface import (
+    AsksAgain,
+    BadAnswer,
+    Call,
+    House,
+    ToldRefusal,
+    Vendor,
+    VendorRefusal,
+    VendorRequest,
+)
 from core.vendors.openai.completions import check_prompt
 from core.vendors.registry import vendor
 
@@ -181,7 +192,7 @@ async def open_attempt(exchange: Exchange, candidate: Candidate, attempt: billin
     Raises VendorError, ChannelError, UnsupportedFeature; InvalidRequest where a file cannot be fetched,
     InsufficientQuota where it is longer than the purse.
     """
-    channel, settings, tokens = candidate.channel, means.settings, means.tokens
+    channel = candidate.channel
     row, form, native = _form(exchange, candidate)
     sent = map_model(channel, exchange.envelope.model)
     call = Call(
@@ -194,7 +205,7 @@ async def open_attempt(exchange: Exchange, candidate: Candidate, attempt: billin
         created=exchange.started_ms // 1000,
         native=exchange.task.native,
         options=exchange.snapshot.options.raw,
-        house=house_of(settings),
+        house=house_of(means.settings),
     )
     attempt.upstream_model = sent
     attempt.native = native
@@ -204,11 +215,34 @@ async def open_attempt(exchange: Exchange, candidate: Candidate, attempt: billin
     canonical = await _with_files(exchange, form, native, means)
     if canonical is not exchange.task.canonical:
         native = attempt.native = False
+    back: Mapping[str, str] = {}
+    if not native and isinstance(canonical, chat_pb2.ChatRequest):
+        canonical, back = legal(canonical, form.name)
     wire = form.splice(exchange.task.native, call) if native else form.encode(canonical, call)
     exchange.dropped = wire.dropped
-    timeouts, proxy = _timeouts(settings), str(channel.setting.get("proxy") or "")
+    answer = await _sent(wire, call, row, means, exchange, attempt)
+    if not 200 <= answer.status < 300:
+        refusal = await _refusal(answer, form, call)
+        again = form.again(refusal, wire, call) if isinstance(form, AsksAgain) else None
+        if again is None:
+            raise _refusal_error(refusal, call)
+        _note_again(exchange, attempt, refusal)
+        exchange.dropped = again.dropped
+        answer = await _sent(again, call, row, means, exchange, attempt)
+        if not 200 <= answer.status < 300:
+            raise _refusal_error(await _refusal(answer, form, call), call)
+    attempt.http_status = answer.status
+    told = _told(exchange, channel, form)
+    return Opened(answer, Renamed(told, back) if back and hasattr(form, "decoder") else told, call, native)
+
+
+async def _sent(
+    wire: VendorRequest, call: Call, row: Vendor, means: Means, exchange: Exchange, attempt: billing_pb2.Attempt
+) -> UpstreamAnswer:
+    """The head of a vendor's answer, of any status. Raises VendorError, ChannelError."""
+    timeouts, proxy = _timeouts(means.settings), str(call.channel.setting.get("proxy") or "")
     if row.authorise:
-        wire = await AUTHORISERS[row.authorise](wire, call, Outside(means.upstream, tokens, timeouts, proxy))
+        wire = await AUTHORISERS[row.authorise](wire, call, Outside(means.upstream, means.tokens, timeouts, proxy))
     request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy, wire.last)
     sent_at = time.monotonic()
     try:
@@ -220,23 +254,32 @@ async def open_attempt(exchange: Exchange, candidate: Candidate, attempt: billin
         if value := answer.headers.get(header):
             attempt.upstream_request_id = value[:128]
             break
-    if 200 <= answer.status < 300:
-        attempt.http_status = answer.status
-        return Opened(answer, _told(exchange, channel, form), call, native)
     if answer.status == 401 and row.authorise:
-        tokens.forget(next((value for name, value in wire.headers if name == "Authorization"), ""))
-    raise await _refused(answer, form, call)
+        means.tokens.forget(next((value for name, value in wire.headers if name == "Authorization"), ""))
+    return answer
 
 
-async def _refused(answer: UpstreamAnswer, form: Form, call: Call) -> VendorError:
-    """The vendor's refusal as an error; its status after the channel's mapping."""
+def _note_again(exchange: Exchange, attempt: billing_pb2.Attempt, refusal: VendorRefusal) -> None:
+    """Puts the refused try of the same channel into the receipt, before the one that follows."""
+    first = billing_pb2.Attempt()
+    first.CopyFrom(attempt)
+    first.http_status, first.reason = refusal.status, "ASKED_AGAIN"
+    first.duration_ms = max(0, int(time.time() * 1000) - attempt.started_ms)
+    if exchange.attempts and exchange.attempts[-1] is attempt:
+        exchange.attempts.insert(len(exchange.attempts) - 1, first)
+    attempt.started_ms, attempt.first_byte_ms, attempt.upstream_request_id = int(time.time() * 1000), -1, ""
+
+
+async def _refusal(answer: UpstreamAnswer, form: Form, call: Call) -> VendorRefusal:
+    """What a vendor says of its refusal."""
     try:
         body = await answer.read(ERROR_BODY_LIMIT)
     except UpstreamFailure:
         body = b""
     finally:
         await answer.aclose()
-    return _refusal_error(form.refusal(answer.status, answer.headers, body, call), call)
+    found: VendorRefusal = form.refusal(answer.status, answer.headers, body, call)
+    return found
 
 
 def _refusal_error(refusal: VendorRefusal, call: Call) -> VendorError:

@@ -23,6 +23,7 @@ from core.errors import (
     Overloaded,
     RateLimited,
     ShuttingDown,
+    UnsupportedFeature,
     VendorError,
 )
 from core.fetch.fetcher import Fetcher
@@ -216,6 +217,13 @@ class Relay:
                 wrong = isinstance(error, ChannelError)
                 if not wrong and not should_retry(retry_status(error), exchange.snapshot.options):
                     raise
+                continue
+            except UnsupportedFeature as error:
+                # Its vendor was not asked; another's form may hold what this one's cannot.
+                last = last or error
+                attempt.reason = error.reason
+                self.health.released(candidate.channel.id, candidate.key.index)
+                plan.unfit(candidate)
                 continue
             except asyncio.CancelledError:
                 attempt.reason = "CANCELLED"

@@ -52,6 +52,8 @@ class Plan:
         self._count = 0
         self._used: set[tuple[int, int]] = set()
         self._used_channels: set[int] = set()
+        self._unfit: set[int] = set()
+        self._tier_before = 0
 
     @property
     def group(self) -> str:
@@ -62,6 +64,12 @@ class Plan:
         """Rules out a channel's key for the rest of the request."""
         self._used.add((candidate.channel.id, candidate.key.index))
         self._used_channels.add(candidate.channel.id)
+
+    def unfit(self, candidate: Candidate) -> None:
+        """Rules out a channel whose vendor cannot hold the request: it was not asked, and takes no try away."""
+        self._unfit.add(candidate.channel.id)
+        self._count -= 1
+        self._tier = self._tier_before
 
     def next(self, now: float) -> Candidate | None:
         """The next candidate; None when the tries are used up or nothing is left."""
@@ -76,6 +84,7 @@ class Plan:
             candidate = self._pick(name, tiers, now, repeat=last or not self._cross_group)
             if candidate is not None:
                 self._count += 1
+                self._tier_before = self._tier
                 self._tier = min(self._tier + 1, len(tiers) - 1)
                 self._health.claim(candidate.channel.id, candidate.key.index, now)
                 return candidate
@@ -109,6 +118,7 @@ class Plan:
             (self._health.free_at(channel.id, key.index), place, channel, key)
             for place, tier in enumerate(order)
             for channel in tier.channels
+            if channel.id not in self._unfit
             for key in channel.keys
             if (channel.id, key.index) not in self._used
         ]
@@ -122,6 +132,8 @@ class Plan:
         return Candidate(channel, key, group)
 
     def _keys(self, channel: Channel, now: float) -> list[ChannelKey]:
+        if channel.id in self._unfit:
+            return []
         return [
             key
             for key in channel.keys

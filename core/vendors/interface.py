@@ -178,6 +178,14 @@ class ChatForm(Protocol):
 
 
 @runtime_checkable
+class AsksAgain(Protocol):
+    """What a form may do besides: ask the same vendor once more, without what it refused."""
+
+    def again(self, refusal: VendorRefusal, wire: VendorRequest, call: Call) -> VendorRequest | None:
+        """Another request instead of the one that was refused (before credentials are put on it), or None."""
+
+
+@runtime_checkable
 class WantsBytes(Protocol):
     """What a form may say besides: which files it takes by no address.
 

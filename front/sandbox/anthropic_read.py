@@ -182,6 +182,8 @@ def _tools(body: dict[str, Any]) -> dict[str, Any]:
         for name in ("name", "input_schema"):
             if not tool.get(name):
                 raise Refused(f"tools.{number_}.custom.{name}: Field required")
+        if len(str(tool["name"])) > 128 or not _ID.fullmatch(str(tool["name"])):
+            raise Refused(f"tools.{number_}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
         out[tool["name"]] = tool["input_schema"]
     return out
 

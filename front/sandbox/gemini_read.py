@@ -17,6 +17,7 @@ from front.sandbox.sign import holds
 _CAPITAL = re.compile(r"([A-Z])")
 MAX_CANDIDATES = 8
 MAX_STOPS = 5
+_FUNCTION = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 _WAIVERS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 WAIVERS = frozenset((*_WAIVERS, *(base64.b64encode(each.encode()).decode().rstrip("=") for each in _WAIVERS)))
 """What the vendor takes instead of a signature, for calls another model made; SDKs send them in base64."""
@@ -225,6 +226,10 @@ def _tools(body: dict[str, Any]) -> dict[str, Any]:
             place = f"tools[{at}].function_declarations[{number_}]"
             if not isinstance(function.get("name"), str) or not function["name"]:
                 raise Refused(f"* GenerateContentRequest.{place}.name: Function name is required.")
+            if not _FUNCTION.fullmatch(function["name"]):
+                raise Refused(
+                    f"* GenerateContentRequest.{place}.name: Invalid function name. Must start with a letter."
+                )
             if (schema := function.get("parameters")) is not None:
                 _check_schema(f"{place}.parameters", schema)
             out[function["name"]] = schema or get(function, "parametersJsonSchema") or {}

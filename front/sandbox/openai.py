@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from typing import Any
 
@@ -23,6 +24,8 @@ from front.sandbox.forms import (
     texts_of,
     token_logprobs,
 )
+
+_FUNCTION = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 MAX_DIMENSIONS = 65_536
 MAX_CHOICES = 128
@@ -86,6 +89,10 @@ def read_chat(body: dict[str, Any], header: str) -> Question:
     controls, last = parse(last, header)
     chosen, form = body.get("tool_choice"), body.get("response_format") or {}
     functions = [tool["function"] for tool in dicts(body.get("tools"), "tools") if "function" in tool]
+    for place, function in enumerate(functions):
+        if not _FUNCTION.fullmatch(str(function.get("name"))):
+            param = f"tools[{place}].function.name"
+            raise Refused(f"Invalid '{param}': expected a string like '^[a-zA-Z0-9_-]+$', at most 64.", param=param)
     return Question(
         model=str(body.get("model", "")),
         text=last,

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from isthmus.v1 import billing_pb2
 
-from core.errors import ChannelError, IsthmusError, UnsupportedFeature, VendorError
+from core.errors import ChannelError, InvalidRequest, IsthmusError, UnsupportedFeature, VendorError
 from core.pipeline.relay import Relay
 from core.routing.choose import Candidate, Plan
 from core.settings import CoreSettings
@@ -41,9 +41,9 @@ class Run:
             raise self.errors.pop(0)
         return "answer"
 
-    async def go(self) -> str:
+    async def go(self, tries: int = 3) -> str:
         tiers = abilities_of(CHANNELS)["default"]["m"]
-        plan = Plan([("default", tiers)], 3, self.relay.health, self.relay.rng)
+        plan = Plan([("default", tiers)], tries, self.relay.health, self.relay.rng)
         try:
             return await self.relay.try_channels(self.exchange, plan, self.attempt)
         finally:
@@ -83,9 +83,33 @@ async def test_a_channel_that_is_set_up_wrongly_is_disabled_where_that_is_on() -
 
 
 async def test_own_refusals_are_not_retried_and_keep_no_probe() -> None:
-    run = Run(UnsupportedFeature("no"))
+    run = Run(InvalidRequest("no"))
     run.relay.health.failure(1, 0, 429, 1, 0.0)
-    with pytest.raises(UnsupportedFeature):
+    with pytest.raises(InvalidRequest):
         await run.go()
     assert run.tried == [1]
     assert run.relay.health.available(1, 0, 1.0)
+
+
+async def test_what_one_vendor_cannot_hold_goes_to_one_that_can() -> None:
+    """It was not asked: no try is gone, its health is what it was, and no other key of it is tried."""
+    run = Run(UnsupportedFeature("no"))
+    run.relay.health.failure(1, 0, 429, 1, 0.0)
+    assert await run.go(tries=1) == "answer"
+    assert run.tried == [1, 2]
+    assert run.relay.health.available(1, 0, 1.0)
+    assert [item.reason for item in run.exchange.attempts] == ["UNSUPPORTED_FEATURE", ""]
+
+
+async def test_what_nobody_can_hold_is_refused_with_the_first_reason() -> None:
+    run = Run(UnsupportedFeature("first"), UnsupportedFeature("second"), UnsupportedFeature("third"))
+    with pytest.raises(UnsupportedFeature, match="first"):
+        await run.go(tries=1)
+    assert run.tried == [1, 2, 3]
+
+
+async def test_a_vendors_failure_says_more_than_what_another_cannot_hold() -> None:
+    run = Run(UnsupportedFeature("no"), VendorError("down", http_status=500))
+    with pytest.raises(VendorError, match="down"):
+        await run.go(tries=1)
+    assert run.tried == [1, 2]

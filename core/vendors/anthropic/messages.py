@@ -10,6 +10,7 @@ from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
 
 from core.errors import InvalidRequest
 from core.vendors.anthropic import decode, rules
+from core.vendors.anthropic.again import without_thoughts
 from core.vendors.anthropic.encode import encode
 from core.vendors.anthropic.headers import headers, url
 from core.vendors.anthropic.prompt import system_prompt
@@ -74,6 +75,10 @@ class AnthropicMessages:
     def _sent(self, body: bytes, call: Call, dropped: tuple[str, ...], tail: str) -> VendorRequest:
         """The body under the vendor's address; clouds that serve the form have others."""
         return VendorRequest("POST", url(self._row, call, tail), headers(self._row, call), body, dropped)
+
+    def again(self, refusal: VendorRefusal, wire: VendorRequest, call: Call) -> VendorRequest | None:
+        """Without the thoughts whose signature was refused; None where that was not it."""
+        return None if passes_through(call) else without_thoughts(refusal, wire)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
         """A whole answer. Raises BadAnswer."""

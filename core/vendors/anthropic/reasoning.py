@@ -121,7 +121,7 @@ def settle(body: dict[str, Any], model: str, facts: Facts, dropped: list[str]) -
             # A forced call leaves no room for thoughts.
             dropped.append("reasoning.mode")
             thinking = _without(body, facts)
-    if thinking.get("type") == "enabled" and _bare_call(body["messages"]):
+    if thinking.get("type") == "enabled" and bare_call(body["messages"]):
         # Anthropic wants the thoughts that led to a call before it; there are none to show.
         dropped.append("reasoning.mode")
         _without(body, facts)
@@ -141,7 +141,7 @@ def _without(body: dict[str, Any], facts: Facts) -> dict[str, Any]:
     return body.get("thinking") or {}
 
 
-def _bare_call(messages: list[dict[str, Any]]) -> bool:
+def bare_call(messages: list[dict[str, Any]]) -> bool:
     """Whether the last turn answers calls of a turn that shows no thoughts."""
     if len(messages) < 2 or messages[-1]["role"] != "user":
         return False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
 
+from core.vendors.anthropic.again import without_thoughts
 from core.vendors.bedrock import decode, refusal
 from core.vendors.bedrock import usage as usages
 from core.vendors.bedrock.address import headers, id_of, url
@@ -15,6 +16,7 @@ from core.vendors.bedrock.relay import ConverseRelay
 from core.vendors.bedrock.stream import ConverseDecoder
 from core.vendors.interface import Call, VendorRefusal, VendorRequest
 from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.options import passes_through
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
 
@@ -51,6 +53,10 @@ class BedrockConverse:
         method = "converse-stream" if call.stream else "converse"
         address = url(call, id_of(call, call.sent), method)
         return VendorRequest("POST", address, headers(self._row, call), body, dropped)
+
+    def again(self, refusal: VendorRefusal, wire: VendorRequest, call: Call) -> VendorRequest | None:
+        """Without the thoughts whose signature was refused; None where that was not it."""
+        return None if passes_through(call) else without_thoughts(refusal, wire)
 
     def decode(self, body: bytes, call: Call) -> chat_pb2.ChatResponse:
         """A whole answer. Raises BadAnswer."""
