@@ -12,11 +12,13 @@ from isthmus.v1 import admin_pb2
 
 from core.errors import GroupNotAllowed, InvalidRequest
 from core.ledger import purses
-from core.manage import fields
+from core.link.call import CallInfo
+from core.manage import fields, sessions
 from core.manage.logs import paging
 from core.pricing.price import QUOTA_PER_UNIT
 from core.services.context import Services
 from core.state.types import DISABLED_BY_HAND, ENABLED, KEY_EXHAUSTED, NEVER, Principal
+from core.store.keys import SecretNotKept
 from core.store.models import Token
 
 SECRET_LENGTH = 48
@@ -28,6 +30,14 @@ NETWORKS_MOST = 1_000
 QUOTA_MOST = 1_000_000_000 * int(QUOTA_PER_UNIT)
 """Units a key may be given (New API's limit)."""
 REVEAL_MOST = 100
+REVEAL = "token_setting.reveal"
+AT_ONCE_MOST = 100
+"""Keys made by one call."""
+OVERLAP_MOST = 30 * 24 * 3600
+"""Seconds an old secret may go on to work."""
+RATE_MOST = 1_000_000_000
+PERIODS = ("day", "week", "month")
+OPERATIONS = ("chat", "embedding", "moderation", "rerank")
 
 
 def new_secret() -> str:
@@ -61,6 +71,14 @@ async def messages(services: Services, tokens: list[Token]) -> list[admin_pb2.Ap
                 allowed_networks=token.allow_ips.split(),
                 group=token.group,
                 cross_group_retry=token.cross_group_retry,
+                limits=admin_pb2.KeyLimits(
+                    requests_per_minute=token.requests_per_minute,
+                    tokens_per_minute=token.tokens_per_minute,
+                    concurrency=token.concurrency,
+                    budget_units=token.budget_units,
+                    budget_period=token.budget_period,
+                    operations=[name for name in token.operations.split(",") if name],
+                ),
             )
         )
     return found
@@ -102,7 +120,9 @@ def _columns(services: Services, principal: Principal, key: admin_pb2.ApiKey) ->
     options = services.state.snapshot.options
     if key.group not in ("", "auto") and key.group not in options.usable(principal.account.group):
         raise GroupNotAllowed(f"You may not use the group {key.group[:64]}.", param="group")
+    limits = _limits(key.limits) if key.HasField("limits") else {}
     return {
+        **limits,
         "name": key.name,
         "expired_time": key.expires_at or NEVER,
         "unlimited_quota": key.unlimited_quota,
@@ -114,15 +134,85 @@ def _columns(services: Services, principal: Principal, key: admin_pb2.ApiKey) ->
     }
 
 
+def _limits(limits: admin_pb2.KeyLimits) -> dict[str, Any]:
+    """Their columns. Raises InvalidRequest."""
+    for name in ("requests_per_minute", "tokens_per_minute", "concurrency"):
+        fields.whole(getattr(limits, name), f"limits.{name}", 0, RATE_MOST)
+    fields.whole(limits.budget_units, "limits.budget_units", 0, QUOTA_MOST)
+    if limits.budget_period not in ("", *PERIODS):
+        raise InvalidRequest(f"A budget's period is {', '.join(PERIODS)}.", param="limits.budget_period")
+    if bool(limits.budget_period) != bool(limits.budget_units):
+        raise InvalidRequest("A budget has both units and a period.", param="limits.budget_units")
+    for name in limits.operations:
+        if name not in OPERATIONS:
+            raise InvalidRequest(f"An operation is {', '.join(OPERATIONS)}.", param="limits.operations")
+    return {
+        "requests_per_minute": limits.requests_per_minute,
+        "tokens_per_minute": limits.tokens_per_minute,
+        "concurrency": limits.concurrency,
+        "budget_units": limits.budget_units,
+        "budget_period": limits.budget_period,
+        "operations": ",".join(sorted(set(limits.operations))),
+    }
+
+
+def keeps(services: Services) -> bool:
+    """Whether secrets are kept, to be shown again."""
+    return services.state.snapshot.options.raw[REVEAL] != "off"
+
+
 async def create(services: Services, principal: Principal, key: admin_pb2.ApiKey) -> tuple[admin_pb2.ApiKey, str]:
     """A new key and its secret. Raises InvalidRequest where the account has too many."""
+    made, secret = await _create(services, principal, key, [key.name])
+    return made[0], secret[0]
+
+
+async def create_many(
+    services: Services, principal: Principal, key: admin_pb2.ApiKey, count: int
+) -> tuple[list[admin_pb2.ApiKey], list[str]]:
+    """Keys NAME-1, NAME-2, ... and their secrets, all or none. Raises as create()."""
+    fields.whole(count, "count", 1, AT_ONCE_MOST)
+    return await _create(services, principal, key, [f"{key.name}-{number}" for number in range(1, count + 1)])
+
+
+async def _create(
+    services: Services, principal: Principal, key: admin_pb2.ApiKey, names: list[str]
+) -> tuple[list[admin_pb2.ApiKey], list[str]]:
     columns = _columns(services, principal, key)
-    most = services.state.snapshot.options.max_user_tokens
-    secret = new_secret()
+    if max(len(name.encode()) for name in names) > NAME_MOST:
+        raise InvalidRequest(f"A key's name has at most {NAME_MOST} bytes, its number counted.", param="name")
+    wanted = [(new_secret(), {**columns, "name": name}) for name in names]
     granted = 0 if key.unlimited_quota else key.remaining_quota
-    token = await services.store.keys.create(principal.account.id, secret, granted, most, **columns)
+    most = services.state.snapshot.options.max_user_tokens
+    made = await services.store.keys.create_many(principal.account.id, wanted, granted, most, keep=keeps(services))
     await services.state.refresh()
-    return (await messages(services, [token]))[0], secret
+    return await messages(services, list(made)), [secret for secret, _ in wanted]
+
+
+async def rotate(
+    services: Services, principal: Principal, info: CallInfo, request: admin_pb2.RotateKeyRequest
+) -> admin_pb2.RotateKeyResponse:
+    """Another secret; the old one ends with the overlap. Raises RecordNotFound, VerificationRequired."""
+    fields.whole(request.overlap_seconds, "overlap_seconds", 0, OVERLAP_MOST)
+    _verified(services, info)
+    secret = new_secret()
+    token = await services.store.keys.rotate(
+        request.id, principal.account.id, secret, request.overlap_seconds, keep=keeps(services)
+    )
+    await services.state.refresh()
+    key = (await messages(services, [token]))[0]
+    return admin_pb2.RotateKeyResponse(key=key, secret=secret, old_until=token.old_key_until)
+
+
+def _verified(services: Services, info: CallInfo) -> None:
+    """Raises VerificationRequired where secrets are told only after a fresh proof of who it is."""
+    if services.state.snapshot.options.raw[REVEAL] == "verified":
+        sessions.check_verification(
+            services.store.vault.session_key,
+            info.metadata.get("isthmus-session", ""),
+            info.metadata.get("isthmus-verification", ""),
+            int(time.time()),
+        )
 
 
 async def update(
@@ -164,8 +254,11 @@ async def delete(services: Services, principal: Principal, ids: Any) -> int:
     return count
 
 
-async def reveal(services: Services, principal: Principal, ids: Any) -> dict[int, str]:
-    """Id -> secret of those that are the account's."""
+async def reveal(services: Services, principal: Principal, info: CallInfo, ids: Any) -> dict[int, str]:
+    """Id -> secret of those that are the account's. Raises SecretNotKept, VerificationRequired."""
     chosen = fields.ids(ids, most=REVEAL_MOST)
+    if not keeps(services):
+        raise SecretNotKept()
+    _verified(services, info)
     rows = await services.store.keys.many(chosen, principal.account.id)
     return {token.id: services.store.keys.reveal(token) for token in rows}

@@ -16,6 +16,7 @@ from core.services.context import Services
 
 COMPLETION_META = "CompletionRatioMeta"
 """A made-up option, read only: model -> {ratio, locked} (New API)."""
+REVEAL = "token_setting.reveal"
 EXPRESSIONS = "billing_setting.billing_expr"
 AT_ONCE_MOST = 200
 
@@ -56,4 +57,8 @@ async def write(services: Services, values: Mapping[str, str]) -> None:
         except ValueError as error:
             raise InvalidRequest(f"{EXPRESSIONS}: {error}", param="value") from error
     await services.store.options.set_many(changed)
+    if changed.get(REVEAL) == "off":
+        # The option first: a key made meanwhile keeps no secret any more.
+        await services.state.refresh()
+        await services.store.keys.forget_secrets()
     await services.state.refresh()

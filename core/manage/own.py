@@ -82,7 +82,8 @@ async def register(services: Services, request: access_pb2.RegisterRequest) -> a
         columns: dict[str, Any] = {"name": f"{name}'s key"[: keys.NAME_MOST], "unlimited_quota": True}
         if options.raw["DefaultUseAutoGroup"] == "true":
             columns["group"] = AUTO
-        await services.store.keys.create(user.id, keys.new_secret(), 0, expired_time=NEVER, **columns)
+        wanted = [(keys.new_secret(), {**columns, "expired_time": NEVER})]
+        await services.store.keys.create_many(user.id, wanted, 0, keep=keys.keeps(services))
     await services.state.refresh()
     return await message(services, user, own=True)
 

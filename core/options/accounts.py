@@ -56,5 +56,8 @@ ROWS = (
     Row("passkey.attachment_preference", choice("", "platform", "cross-platform"), "",
         "Kind of device preferred.", public=True),
     Row("token_setting.max_user_tokens", whole(0), "1000", "Most keys of an account."),
+    Row("token_setting.reveal", choice("on", "verified", "off"), "on",
+        "Whether keys are shown to their owners again: on, after a fresh proof of who it is (verified), never (off). "
+        "off keeps the hashes of keys alone, and makes those that were kept unreadable, for good."),
 )  # fmt: skip
 """Custom OAuth providers are rows of a table of their own."""

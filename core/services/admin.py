@@ -141,7 +141,20 @@ class AdminServicer(OAuthAdminCalls):
         """A new key."""
         principal = await self._services.account(info)
         key, secret = await keys.create(self._services, principal, request.key)
-        return admin_pb2.CreateKeyResponse(key=key, secret=secret)
+        return admin_pb2.CreateKeyResponse(key=key, secret=secret, told_once=not keys.keeps(self._services))
+
+    @guarded_unary
+    async def CreateKeys(self, request: admin_pb2.CreateKeysRequest, info: CallInfo, context: Any) -> Any:
+        """Several new keys."""
+        principal = await self._services.account(info)
+        made, secrets = await keys.create_many(self._services, principal, request.key, request.count)
+        return admin_pb2.CreateKeysResponse(keys=made, secrets=secrets)
+
+    @guarded_unary
+    async def RotateKey(self, request: admin_pb2.RotateKeyRequest, info: CallInfo, context: Any) -> Any:
+        """Another secret."""
+        principal = await self._services.account(info)
+        return await keys.rotate(self._services, principal, info, request)
 
     @guarded_unary
     async def UpdateKey(self, request: admin_pb2.UpdateKeyRequest, info: CallInfo, context: Any) -> Any:
@@ -160,7 +173,7 @@ class AdminServicer(OAuthAdminCalls):
     async def RevealKey(self, request: admin_pb2.RevealKeyRequest, info: CallInfo, context: Any) -> Any:
         """A key's secret."""
         principal = await self._services.account(info)
-        found = await keys.reveal(self._services, principal, [request.id])
+        found = await keys.reveal(self._services, principal, info, [request.id])
         if not found:
             raise RecordNotFound("There is no such key.")
         return admin_pb2.RevealKeyResponse(secret=found[request.id])
@@ -169,7 +182,8 @@ class AdminServicer(OAuthAdminCalls):
     async def RevealKeys(self, request: admin_pb2.RevealKeysRequest, info: CallInfo, context: Any) -> Any:
         """The secrets of some keys."""
         principal = await self._services.account(info)
-        return admin_pb2.RevealKeysResponse(secrets=await keys.reveal(self._services, principal, request.ids))
+        found = await keys.reveal(self._services, principal, info, request.ids)
+        return admin_pb2.RevealKeysResponse(secrets=found)
 
     # -- channels -----------------------------------------------------------------------------
 

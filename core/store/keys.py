@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isthmus.v1 import billing_pb2
 
-from core.errors import InvalidRequest, RecordNotFound
+from core.errors import Conflict, InvalidRequest, RecordNotFound
 from core.ledger import purses
 from core.store import changes
 from core.store.database import Database
@@ -19,8 +19,17 @@ from core.store.secrets import Vault
 LIST_MOST = 100
 ENABLED = 1
 KEY_EXHAUSTED = 4
+NEVER = -1
+"""expired_time of a key without an end."""
 HINT = 4
 """Characters of a key shown at each end."""
+
+
+class SecretNotKept(Conflict):
+    """Of this key only the hash is kept."""
+
+    reason = "SECRET_NOT_KEPT"
+    default_message = "Secrets of keys are not kept here: it was told once. Rotate the key for a new one."
 
 
 class Keys:
@@ -31,30 +40,75 @@ class Keys:
         self._vault = vault
 
     async def create(self, user_id: int, secret: str, granted: int, most: int | None = None, **fields: Any) -> Token:
-        """A new key; every key has a purse, which unlimited ones do not draw on.
+        """As create_many(), one."""
+        return (await self.create_many(user_id, [(secret, fields)], granted, most))[0]
 
-        Raises InvalidRequest where the account has `most` keys already.
+    async def create_many(
+        self,
+        user_id: int,
+        wanted: Sequence[tuple[str, Mapping[str, Any]]],
+        granted: int,
+        most: int | None = None,
+        *,
+        keep: bool = True,
+    ) -> Sequence[Token]:
+        """New keys by secret and columns, all or none; every one has a purse, which unlimited ones do not draw on.
+
+        keep: the secret, encrypted; else its hash alone. Raises InvalidRequest where the account has, or would
+        have, more than `most` keys.
         """
+        sealed = [self._sealed(secret, keep) for secret, _ in wanted]
 
-        def run() -> Token:
+        def run() -> Sequence[Token]:
             if most is not None:
                 owner = User.select(User.id).where(User.id == user_id)
                 # Whoever creates keys of one account at the same time waits here, so that the count holds.
                 self._database.locked(owner).first()
-                if Token.select().where(Token.user_id == user_id, Token.deleted_at == 0).count() >= most:
+                held = Token.select().where(Token.user_id == user_id, Token.deleted_at == 0).count()
+                if held + len(wanted) > most:
                     raise InvalidRequest(f"An account has at most {most} keys.")
-            token = Token.create(
-                user_id=user_id,
-                key=self._vault.encrypt(secret),
-                key_hash=self._vault.digest(secret),
-                key_hint=secret[:HINT] + secret[-HINT:],
-                created_time=int(time.time()),
-                **fields,
-            )
-            token.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted)
-            token.save(only=[Token.purse_id])
-            changes.note(self._database, changes.KEY, token.id)
-            return token
+            now, made = int(time.time()), []
+            for (_, columns), secret in zip(wanted, sealed, strict=True):
+                token = Token.create(user_id=user_id, created_time=now, **secret, **columns)
+                token.purse_id = purses.create(self._database, billing_pb2.PURSE_KIND_KEY, token.id, granted=granted)
+                token.save(only=[Token.purse_id])
+                changes.note(self._database, changes.KEY, token.id)
+                made.append(token)
+            return made
+
+        return await self._database.write(run)
+
+    def _sealed(self, secret: str, keep: bool) -> dict[str, str]:
+        """The columns that hold a secret."""
+        return {
+            "key": self._vault.encrypt(secret) if keep else "",
+            "key_hash": self._vault.digest(secret),
+            "key_hint": secret[:HINT] + secret[-HINT:],
+        }
+
+    async def rotate(self, key_id: int, user_id: int, secret: str, overlap: int, *, keep: bool = True) -> Token:
+        """Gives a key another secret; the one before works `overlap` seconds more. Raises RecordNotFound."""
+        sealed = self._sealed(secret, keep)
+
+        def run() -> None:
+            condition = (Token.id == key_id) & (Token.user_id == user_id) & (Token.deleted_at == 0)
+            token = self._database.locked(Token.select().where(condition)).first()
+            if token is None:
+                raise RecordNotFound("There is no such key.")
+            old = {"old_key_hash": token.key_hash, "old_key_until": int(time.time()) + overlap}
+            Token.update(**sealed, **(old if overlap else {"old_key_hash": "", "old_key_until": 0})).where(
+                condition
+            ).execute()
+            changes.note(self._database, changes.KEY, key_id)
+
+        await self._database.write(run)
+        return await self.get(key_id)
+
+    async def forget_secrets(self) -> int:
+        """Leaves of every key its hash alone, for good; how many had more."""
+
+        def run() -> int:
+            return int(Token.update(key="").where(Token.key != "").execute())
 
         return await self._database.write(run)
 
@@ -76,17 +130,23 @@ class Keys:
         return await self._database.read(lambda: list(Token.select().where(condition)))
 
     def reveal(self, token: Token) -> str:
-        """The secret, without "sk-"."""
+        """The secret, without "sk-". Raises SecretNotKept."""
+        if not token.key:
+            raise SecretNotKept()
         return self._vault.decrypt(token.key)
 
     async def find(self, secret: str) -> tuple[Token, User] | None:
-        """A key and its account, both not deleted."""
+        """A key and its account, both not deleted. By the secret before a rotation, it expires with that."""
         digest = self._vault.digest(secret)
 
         def run() -> tuple[Token, User] | None:
             token = Token.select().where(Token.key_hash == digest, Token.deleted_at == 0).first()
             if token is None:
-                return None
+                token = Token.select().where(Token.old_key_hash == digest, Token.deleted_at == 0).first()
+                if token is None or token.old_key_until <= time.time():
+                    return None
+                ends = token.old_key_until
+                token.expired_time = ends if token.expired_time == NEVER else min(ends, token.expired_time)
             user = User.select().where(User.id == token.user_id, User.deleted_at == 0).first()
             return (token, user) if user is not None else None
 

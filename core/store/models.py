@@ -70,7 +70,7 @@ class User(Base):
 
 
 class Token(Base):
-    """An API key: encrypted, found by its hash."""
+    """An API key, found by its hash; key is encrypted, or empty where secrets are not kept. 0 limits nothing."""
 
     user_id = BigIntegerField(index=True)
     key = TextField()
@@ -90,6 +90,14 @@ class Token(Base):
     group = CharField(64, default="")
     cross_group_retry = BooleanField(default=False)
     deleted_at = BigIntegerField(default=0)
+    requests_per_minute = BigIntegerField(default=0)
+    tokens_per_minute = BigIntegerField(default=0)
+    concurrency = BigIntegerField(default=0)
+    budget_units = BigIntegerField(default=0)
+    budget_period = CharField(8, default="")
+    operations = CharField(255, default="")
+    old_key_hash = CharField(64, default="")
+    old_key_until = BigIntegerField(default=0)
 
     class Meta:
         """New API's name."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.v1 import access_pb2, admin_pb2
 
+from front.errors import bad
 from front.rest.sent import INT32, INT64, Sent
 
 IDENTITIES = {
@@ -72,13 +73,27 @@ def key(found: admin_pb2.ApiKey) -> dict[str, Any]:
         "allow_ips": "\n".join(found.allowed_networks),
         "group": found.group,
         "cross_group_retry": found.cross_group_retry,
+        "limits": {
+            **{name: getattr(found.limits, name) for name in (*KEY_RATES, "budget_period")},
+            "operations": list(found.limits.operations),
+        },
         "DeletedAt": None,
     }
 
 
+KEY_RATES = ("requests_per_minute", "tokens_per_minute", "concurrency", "budget_units")
+
+
 def to_key(body: Sent) -> admin_pb2.ApiKey:
     """A token as it is sent: the members a client may set, no others. Raises FrontError 400."""
+    limits = None
+    if body.has("limits"):
+        told = body.part("limits")
+        limits = admin_pb2.KeyLimits(budget_period=told.text("budget_period"), operations=_texts(told, "operations"))
+        for name in KEY_RATES:
+            setattr(limits, name, told.number(name))
     return admin_pb2.ApiKey(
+        limits=limits,
         id=body.number("id"),
         name=body.text("name"),
         status=body.number("status", 0, INT32),
@@ -91,6 +106,14 @@ def to_key(body: Sent) -> admin_pb2.ApiKey:
         group=body.text("group"),
         cross_group_retry=body.flag("cross_group_retry"),
     )
+
+
+def _texts(body: Sent, name: str) -> list[str]:
+    """A list of texts. Raises FrontError 400."""
+    found = body.raw(name) if body.has(name) else []
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise bad(f"{name} must be a list of texts.", name)
+    return list(found)
 
 
 def names(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from isthmus.v1 import admin_pb2
 from front.errors import bad
 from front.rest import shapes
 from front.rest.manager import Call, Level, Route, items
+from front.rest.sent import INT32
 
 
 async def tokens(c: Call) -> Any:
@@ -31,9 +32,26 @@ async def token(c: Call, key_id: int) -> Any:
 
 
 async def create(c: Call) -> Any:
-    """A new one; its secret is told by its own route."""
+    """A new one; its secret is told by its own route, or here where it is not kept."""
     key = shapes.to_key(await c.body())
-    await c.m.admin.CreateKey(admin_pb2.CreateKeyRequest(key=key), metadata=c.who)
+    made = await c.m.admin.CreateKey(admin_pb2.CreateKeyRequest(key=key), metadata=c.who)
+    return {"id": made.key.id, "key": made.secret} if made.told_once else None
+
+
+async def create_many(c: Call) -> Any:
+    """Several; their secrets are told here, with sk-, and where they are not kept nowhere else."""
+    body = await c.body()
+    asked = admin_pb2.CreateKeysRequest(key=shapes.to_key(body), count=body.number("count", 1, INT32))
+    made = await c.m.admin.CreateKeys(asked, metadata=c.who)
+    return [{**shapes.key(key), "secret": f"sk-{secret}"} for key, secret in zip(made.keys, made.secrets, strict=True)]
+
+
+async def rotate(c: Call, key_id: int) -> Any:
+    """Another secret, with sk-; the old one works on for overlap_seconds."""
+    body = await c.body()
+    asked = admin_pb2.RotateKeyRequest(id=key_id, overlap_seconds=body.number("overlap_seconds"))
+    made = await c.m.admin.RotateKey(asked, metadata=c.who)
+    return {**shapes.key(made.key), "secret": f"sk-{made.secret}", "old_until": made.old_until}
 
 
 async def update(c: Call) -> Any:
@@ -81,4 +99,6 @@ ROUTES = (
     Route("GET", "/api/token/<key_id:int>", Level.USER, token),
     Route("DELETE", "/api/token/<key_id:int>", Level.USER, delete),
     Route("POST", "/api/token/<key_id:int>/key", Level.USER, reveal, limit="critical"),
+    Route("POST", "/api/isthmus/token/batch", Level.USER, create_many),
+    Route("POST", "/api/isthmus/token/<key_id:int>/rotate", Level.USER, rotate, limit="critical"),
 )

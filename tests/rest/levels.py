@@ -86,6 +86,8 @@ POST   /api/token/batch/keys                 user
 GET    /api/token/:id                        user
 DELETE /api/token/:id                        user
 POST   /api/token/:id/key                    user
+POST   /api/isthmus/token/batch              user
+POST   /api/isthmus/token/:id/rotate         user
 GET    /api/channel/                         admin
 POST   /api/channel/                         admin
 PUT    /api/channel/                         admin

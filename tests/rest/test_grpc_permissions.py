@@ -74,6 +74,8 @@ AdminService.ListKeys           user
 AdminService.GetKey             user
 AdminService.CreateKey          user
 AdminService.UpdateKey          user
+AdminService.CreateKeys         user
+AdminService.RotateKey          user
 AdminService.DeleteKeys         user
 AdminService.RevealKey          user
 AdminService.RevealKeys         user

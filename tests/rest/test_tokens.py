@@ -33,7 +33,7 @@ def test_a_key_from_beginning_to_end(gateway: House, person: Person) -> None:
     assert set(told) == {
         "id", "user_id", "key", "status", "name", "created_time", "accessed_time", "expired_time", "remain_quota",
         "unlimited_quota", "model_limits_enabled", "model_limits", "allow_ips", "used_quota", "group",
-        "cross_group_retry", "DeletedAt",
+        "cross_group_retry", "limits", "DeletedAt",
     }  # fmt: skip
     assert (told["status"], told["remain_quota"], told["group"], told["used_quota"]) == (1, 1000, "vip", 0)
     assert told["model_limits"] == "gpt-4o,gpt-4o-mini"
