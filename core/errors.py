@@ -65,6 +65,8 @@ class IsthmusError(Exception):
         self.param = param
         self.retry_after_ms = retry_after_ms
         self.vendor_code = vendor_code
+        self.details: dict[str, str] = {}
+        """More for ErrorInfo.metadata."""
         if code:
             self.code = code
         if http_status:

@@ -31,6 +31,7 @@ from core.link.local import LocalChannel
 from core.link.server import Port, open_port
 from core.manage.notices import tell_root
 from core.manage.throttle import Throttle
+from core.pacing.open import open_pacing
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
@@ -105,6 +106,10 @@ class Node:
         if self.port is not None:
             await self.port.leaving()
 
+    async def _close_pacing(self) -> None:
+        if self.relay.pacing is not None:
+            await self.relay.pacing.close()
+
     async def close(self, grace: float = 5.0) -> None:
         """Turns new requests away, gives those over gRPC grace seconds, settles, flushes, gives leases back."""
         await self.turn_away()
@@ -117,6 +122,7 @@ class Node:
             ("upstream", self.upstream.aclose),
             ("mail", self.services.mailer.close),
             ("kept answers", self.relay.kept.close),
+            ("pacing", self._close_pacing),
             ("ledger", self.ledger.close),
             ("state", self.state.close),
             ("database", self.database.close),
@@ -137,6 +143,7 @@ async def open_node(settings: CoreSettings) -> Node:
         state = await State.open(store, settings)
         try:
             ledger = await open_ledger(database, settings)
+            pacing = open_pacing(settings)
         except BaseException:
             await state.close()
             raise
@@ -154,7 +161,7 @@ async def open_node(settings: CoreSettings) -> Node:
             key = f", key {key_index}" if known is not None and known.multi_key_mode else ""
             await tell_root(services, f"disabled:{channel_id}", "a channel was disabled", f"{name}{key}: {reason}\n")
 
-    relay = Relay(settings, store, state, ledger, upstream, disable)
+    relay = Relay(settings, store, state, ledger, upstream, disable, pacing=pacing)
     services = Services(
         settings=settings,
         store=store,

@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from isthmus.v1 import common_pb2
 
+from front.pace import Limit, limits_from
+
 HTTP_OF_GRPC = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.UNAUTHENTICATED: 401,
@@ -41,6 +43,7 @@ class FrontError(Exception):
     param: str = ""
     reason: str = "INVALID_REQUEST"
     retry_after_ms: int = 0
+    limits: tuple[Limit, ...] = ()
 
     def __str__(self) -> str:
         return self.message
@@ -74,6 +77,8 @@ def from_rpc(error: grpc.aio.AioRpcError) -> FrontError:
             found.status = int(info.metadata.get("http_status") or found.status)
             found.code = info.metadata.get("code") or found.code
             found.param = info.metadata.get("param", "")
+            if told := info.metadata.get("limits"):
+                found.limits = limits_from(told)
         elif detail.Unpack(retry):
             found.retry_after_ms = retry.retry_delay.ToMilliseconds()
     return found

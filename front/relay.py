@@ -11,6 +11,7 @@ import grpc
 from isthmus.v1 import (
     access_pb2,
     access_pb2_grpc,
+    billing_pb2,
     catalog_pb2,
     catalog_pb2_grpc,
     chat_pb2,
@@ -43,6 +44,7 @@ from front.dialects.interface import (
 from front.dialects.strict import check_names, load_object, take
 from front.errors import FrontError, bad, from_fault, from_rpc
 from front.known import KnownKeys
+from front.pace import limit_headers
 from front.settings import FrontSettings
 from front.silence import Silence
 
@@ -91,15 +93,15 @@ class Relay:
                 # Core lets go of a large request once the vendor has it; nothing here may keep it longer.
                 del envelope, chat, native
                 ask.raw, ask.source = b"", {}
-                await self.stream(request, messages, renderer)
+                await self.stream(request, messages, renderer, form=dialect.form)
                 return None
             answer = await self.chats.Generate(
                 chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
             )
             if answer.HasField("native"):
-                return reply(answer.native.body, request, answer.receipt.dropped)
+                return reply(answer.native.body, request, answer.receipt, dialect.form)
             content = dialect.render(answer.chat, chat, int(time.time()))
-            return reply(content, request, answer.receipt.dropped)
+            return reply(content, request, answer.receipt, dialect.form)
 
         return self.handler(dialect, work, who)
 
@@ -124,7 +126,7 @@ class Relay:
             asked = embedding_pb2.EmbedRequest(envelope=envelope, embedding=embedding, native=native)
             answer = await self._embedding.Embed(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, embedding)
-            return reply(content, request, answer.receipt.dropped)
+            return reply(content, request, answer.receipt, dialect.form)
 
         return self.handler(dialect, work)
 
@@ -137,7 +139,7 @@ class Relay:
             asked.native.CopyFrom(native_of(dialect.form, ask))
             answer = await self._rerank.Rerank(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, asked)
-            return reply(content, request, answer.receipt.dropped)
+            return reply(content, request, answer.receipt, dialect.form)
 
         return self.handler(dialect, work)
 
@@ -151,7 +153,7 @@ class Relay:
             asked = moderation_pb2.ModerateRequest(envelope=envelope, moderation=moderation, native=native)
             answer = await self._moderation.Moderate(asked, metadata=metadata)
             content = answer.native.body if answer.HasField("native") else dialect.render(answer, moderation)
-            return reply(content, request, answer.receipt.dropped)
+            return reply(content, request, answer.receipt, dialect.form)
 
         return self.handler(dialect, work)
 
@@ -270,16 +272,19 @@ class Relay:
         messages: Any,
         renderer: StreamRenderer,
         done: Callable[[], Awaitable[None]] | None = None,
+        form: str = "",
     ) -> None:
         """Passes messages on as they come; the status is known before the first byte leaves.
 
-        done: what is to happen once the answer is whole, before its end is told.
+        done: what is to happen once the answer is whole, before its end is told. form: the dialect's, for headers.
         """
         try:
             message = await messages.read()
             headers = call.stamp({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}, request.ctx.request_id)
             if message.dropped:
                 headers["X-Isthmus-Dropped"] = dropped_text(message.dropped)
+            if message.limits:
+                headers.update(limit_headers(form, message.limits))
             response: Any = await request.respond(content_type=renderer.content_type, headers=headers)
             silence = Silence(self._ping_seconds, renderer.ping, response.send)
             try:
@@ -336,11 +341,14 @@ def dropped_text(dropped: Any) -> str:
     return listed if len(listed) <= DROPPED_HEADER_MOST else listed[:DROPPED_HEADER_MOST] + "..."
 
 
-def reply(content: bytes, request: Request, dropped: Any = ()) -> HTTPResponse:
-    """200 with JSON bytes."""
+def reply(content: bytes, request: Request, receipt: billing_pb2.Receipt | None = None, form: str = "") -> HTTPResponse:
+    """200 with JSON bytes, and what the receipt tells in headers."""
     headers = call.stamp({}, request.ctx.request_id)
-    if dropped:
-        headers["X-Isthmus-Dropped"] = dropped_text(dropped)
+    if receipt is not None:
+        if receipt.dropped:
+            headers["X-Isthmus-Dropped"] = dropped_text(receipt.dropped)
+        if receipt.limits:
+            headers.update(limit_headers(form, receipt.limits))
     return Reply(content, headers)
 
 
@@ -369,6 +377,8 @@ def refusal(problem: FrontError | grpc.aio.AioRpcError, request: Request, form: 
     headers = call.stamp({}, request_id)
     if error.retry_after_ms:
         headers["Retry-After"] = str(-(-error.retry_after_ms // 1000))
+    if error.limits:
+        headers.update(limit_headers(getattr(form, "form", ""), error.limits))
     if error.status in (401, 408, 413):
         # The body may not have been read: the connection is not used again.
         end_after(request)

@@ -119,6 +119,7 @@ def error_to_status(error: IsthmusError, request_id: str) -> status_pb2.Status:
         "param": error.param,
         "vendor_code": error.vendor_code,
         "request_id": request_id,
+        **error.details,
     }
     for key, value in values.items():
         info.metadata[key] = _cut(value, MAX_DETAIL_BYTES)

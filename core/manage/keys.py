@@ -8,13 +8,14 @@ import string
 import time
 from typing import Any
 
-from isthmus.v1 import admin_pb2
+from isthmus.v1 import admin_pb2, common_pb2
 
 from core.errors import GroupNotAllowed, InvalidRequest
 from core.ledger import purses
 from core.link.call import CallInfo
 from core.manage import fields, sessions
 from core.manage.logs import paging
+from core.pacing.budgets import Budgets
 from core.pricing.price import QUOTA_PER_UNIT
 from core.services.context import Services
 from core.state.types import DISABLED_BY_HAND, ENABLED, KEY_EXHAUSTED, NEVER, Principal
@@ -37,7 +38,10 @@ OVERLAP_MOST = 30 * 24 * 3600
 """Seconds an old secret may go on to work."""
 RATE_MOST = 1_000_000_000
 PERIODS = ("day", "week", "month")
-OPERATIONS = ("chat", "embedding", "moderation", "rerank")
+OPERATIONS = tuple(
+    name.removeprefix("OPERATION_").lower() for name, number in sorted(common_pb2.Operation.items()) if number
+)
+"""As a key's list names them."""
 
 
 def new_secret() -> str:
@@ -229,8 +233,19 @@ async def update(
     token = await services.store.keys.update(token.id, principal.account.id, **columns)
     if not status_only and not key.unlimited_quota:
         await services.ledger.set_remaining(token.purse_id, key.remaining_quota)
+    if not status_only and key.HasField("limits"):
+        await _fit_budget(services, token)
     await services.state.refresh()
     return (await messages(services, [token]))[0]
+
+
+async def _fit_budget(services: Services, token: Token) -> None:
+    """Lets the running period's purse hold what is new of the budget, less what was spent of it."""
+    budgets = Budgets(services.store, services.settings.time_zone)
+    purse_id = await budgets.running(token.id, token.budget_period, time.time())
+    if purse_id:
+        purse = await services.ledger.purse(purse_id)
+        await services.ledger.set_remaining(purse_id, max(0, token.budget_units - purse.settled))
 
 
 async def _status(services: Services, token: Token, status: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from core.options.kinds import (
     whole,
 )
 from core.options.row import Row
+from core.pacing.rules import RULES
 
 IN_MEMORY = "bodies stay in memory, within ISTHMUS_BODIES_IN_FLIGHT_MB; none is put on a disk"
 PERCENT = number(0, 100)
@@ -28,6 +29,9 @@ ROWS = (
     Row("ModelRequestRateLimitDurationMinutes", whole(1, 525_600), "1", "Length of the window."),
     Row("ModelRequestRateLimitGroup", mapping("group -> [requests, successes]", limits), "{}",
         "Other limits for some groups."),
+    Row("isthmus.rate_limits", RULES, "[]",
+        "Limits in a minute and at once, counted by account, group, model, or account and model (account_model); group "
+        "and model (a name, or its beginning and *) say whom a rule is for. Keys have limits of their own beside."),
     Row("CheckSensitiveEnabled", SWITCH, "true", "Look for sensitive words at all."),
     Row("CheckSensitiveOnPromptEnabled", SWITCH, "true", "Look for them in prompts."),
     Row("StopOnSensitiveEnabled", SWITCH, "true", "End an answer that holds one.", used=False,

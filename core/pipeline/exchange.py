@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from isthmus.v1 import billing_pb2, common_pb2, usage_pb2
 
 from core.ledger.interface import Hold
+from core.pacing.pacer import Pace
 from core.pipeline.files import Files
 from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
@@ -85,6 +86,10 @@ class Exchange:
     """Of the estimate: those of texts fetched by address."""
     files: Files | None = None
     """What was fetched for it; None where nothing may be."""
+    pace: Pace | None = None
+    """What it was counted under; None where no limit counts."""
+    budget: int = 0
+    """The purse of its key's budget; 0: none."""
     free: bool = False
     """Billed to nobody: the test of a channel."""
     check_at: int = 0
@@ -98,6 +103,11 @@ class Exchange:
         model = self.envelope.model
         compacts = self.task.operation == common_pb2.OPERATION_COMPACTION
         return self.snapshot.prices.compaction(model) if compacts else model
+
+    def unpace(self, tokens: int = 0) -> None:
+        """Tells the limits that it has ended, and what it used; the first time counts."""
+        if self.pace is not None:
+            self.pace.end(tokens)
 
     def counted_prompt(self) -> int:
         """Input tokens, counted: for answers whose vendor told none. Slow: as long as the prompt is."""

@@ -29,7 +29,9 @@ from core.errors import (
 from core.fetch.fetcher import Fetcher
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
-from core.pipeline.admit import check_words
+from core.pacing.budgets import Budgets, BudgetUsedUp
+from core.pacing.pacer import Backend
+from core.pipeline.admit import admit, check_words
 from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole, retry_status
 from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
 from core.pipeline.exchange import Exchange, Task
@@ -37,7 +39,7 @@ from core.pipeline.held import STATEFUL, is_held, keeps
 from core.pipeline.kept import Kept
 from core.pipeline.overload import Machine
 from core.pipeline.reserve import reserve
-from core.pipeline.settle import counted, fail, settle
+from core.pipeline.settle import counted, fail, settle, tokens_of
 from core.pricing.count import Delivered
 from core.pricing.estimate import estimate_prompt
 from core.routing.choose import Candidate, Plan, groups_of, make_plan
@@ -89,6 +91,9 @@ class Relay:
     tokens: Tokens = field(default_factory=Tokens)
     health: Health = field(default_factory=Health)
     limits: RequestLimits = field(default_factory=RequestLimits)
+    pacing: Backend | None = None
+    """Where limits in a minute and at once are counted; None: nowhere, in tests."""
+    budgets: Budgets = field(init=False)
     machine: Machine = field(init=False)
     fetcher: Fetcher = field(init=False)
     kept: Kept = field(init=False)
@@ -101,6 +106,7 @@ class Relay:
     _chores: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.budgets = Budgets(self.store, self.settings.time_zone)
         self.machine = Machine(self.settings.data)
         self.kept = Kept(self.store, lambda: self.state.snapshot.options)
         self.fetcher = Fetcher(
@@ -144,6 +150,18 @@ class Relay:
         groups_of(exchange.snapshot.options, principal, chosen)
         if not self.limits.admit(principal.account.id, group, exchange.snapshot.options, now):
             raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
+        key = principal.key
+        if exchange.snapshot.options.rate_limits or (key is not None and key.limits is not None):
+            await admit(exchange, group, self._estimate(task), self.pacing, self.budgets)
+        try:
+            return exchange, await self._plan(exchange, chosen, now)
+        except BaseException:
+            exchange.unpace()
+            raise
+
+    async def _plan(self, exchange: Exchange, chosen: str, now: float) -> Plan:
+        """The channels in their order, and money for what it may cost."""
+        principal, envelope, task = exchange.principal, exchange.envelope, exchange.task
         held = isinstance(task.canonical, chat_pb2.ChatRequest) and is_held(task.canonical)
         plan = make_plan(
             exchange.snapshot,
@@ -167,7 +185,11 @@ class Relay:
             # Told to management, and to whoever asks next without asking the ledger.
             await self.store.keys.exhaust(principal.key.id)
             raise
-        return exchange, plan
+        except BudgetUsedUp as error:
+            assert principal.key is not None
+            error.retry_after_ms = self.budgets.left_ms(principal.key, time.time())
+            raise
+        return plan
 
     async def _holder(self, principal: Principal, chat: chat_pb2.ChatRequest) -> tuple[int, int] | None:
         """The channel and key whose vendor keeps the answer that a turn follows; None where nobody is known."""
@@ -288,6 +310,9 @@ class Relay:
             self.limits.succeeded(exchange.principal.account.id, time.monotonic())
             if native is not None:
                 self.note_kept(exchange, native)
+            if exchange.pace is not None:
+                exchange.unpace(tokens_of(usage))
+                receipt.limits.extend(exchange.pace.shown())
             await self.ledger.settled(receipt)
             return Answer(native, canonical, receipt)
         except IsthmusError as error:
@@ -295,6 +320,7 @@ class Relay:
             raise
         finally:
             self.running -= 1
+            exchange.unpace()
             exchange.close_files()
             if exchange.hold is not None:
                 self.ledger.release(exchange.hold)

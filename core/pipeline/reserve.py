@@ -8,6 +8,7 @@ from isthmus.v1 import chat_pb2, common_pb2
 
 from core.errors import InsufficientQuota, KeyExhausted, KeyQuotaExceeded, PriceNotSet
 from core.ledger.interface import Draws, Hold, Ledger
+from core.pacing.budgets import BudgetUsedUp
 from core.pipeline.exchange import Exchange
 from core.pipeline.settle import UNITS_MOST
 from core.pipeline.tariff import tariff_of
@@ -20,10 +21,12 @@ WHOLE_ANSWER = 4096
 """Output tokens held for an unstreamed answer whose request names no limit."""
 
 
-def draws_of(principal: Principal) -> Draws:
-    """The key's own purse where it has one, and the account's."""
+def draws_of(principal: Principal, budget: int = 0) -> Draws:
+    """The key's own purse where it has one, that of its budget where it has one, and the account's."""
     key = principal.key
     own = (key.purse_id,) if key is not None and key.purse_id else ()
+    if budget:
+        own = (*own, budget)
     return Draws(all_of=own, first_of=(principal.account.purse_id,))
 
 
@@ -39,11 +42,12 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str, zone: str = ""
     """Holds the most the request may cost. zone: of hours and days in price expressions.
 
     Raises PriceNotSet, InsufficientQuota, Overloaded; KeyQuotaExceeded where the key's own purse holds too little,
-    KeyExhausted where it holds nothing.
+    KeyExhausted where it holds nothing,
+    BudgetUsedUp where the budget's does.
     """
     most, choices = limits_of(exchange.envelope, exchange.task.canonical)
     exchange.tariff = tariff_of(exchange, group, zone)
-    draws = draws_of(exchange.principal)
+    draws = draws_of(exchange.principal, exchange.budget)
     if not most and _comes_whole(exchange):
         # It cannot be told to stop when the purse is empty, as a stream can: what many at once may cost is held.
         units = _units(exchange, group, WHOLE_ANSWER, choices)
@@ -81,9 +85,14 @@ async def _awaited(exchange: Exchange, ledger: Ledger, draws: Draws, units: int)
     try:
         return await ledger.reserve(exchange.request_id, draws, units)
     except KeyQuotaExceeded:
-        purse = await ledger.purse(draws.all_of[0])
-        if purse.available + purse.leased <= 0:
-            raise KeyExhausted() from None
+        if draws.all_of[0] != exchange.budget:
+            purse = await ledger.purse(draws.all_of[0])
+            if purse.available + purse.leased <= 0:
+                raise KeyExhausted() from None
+        if exchange.budget:
+            purse = await ledger.purse(exchange.budget)
+            if purse.available + purse.leased < units:
+                raise BudgetUsedUp() from None
         raise
 
 

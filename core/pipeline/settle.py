@@ -31,6 +31,11 @@ def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
     )
 
 
+def tokens_of(usage: usage_pb2.Usage) -> int:
+    """Tokens in and out, as limits count them."""
+    return usage.input_tokens + usage.output_tokens
+
+
 def bill_of(exchange: Exchange, usage: usage_pb2.Usage) -> Bill:
     """The price of the usage so far."""
     if exchange.tariff is not None:

@@ -18,7 +18,7 @@ from core.pipeline.attempt import ERROR_BODY_LIMIT, Opened, broken, failure_erro
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.heard import COUNTED, joined
 from core.pipeline.relay import Relay, told_or_counted
-from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle
+from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle, tokens_of
 from core.pricing.count import Delivered
 from core.routing.choose import Candidate, Plan
 from core.upstream.interface import UpstreamFailure
@@ -147,6 +147,8 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
             current = await _first(relay, exchange, plan)
             if current.first.native:
                 relay.note_kept(exchange, current.first.native)
+            if exchange.pace is not None:
+                current.first.limits.extend(exchange.pace.shown())
             current.opened.call.native = None
             exchange.let_go()
         except IsthmusError as error:
@@ -161,6 +163,7 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
             await current.opened.answer.aclose()
     finally:
         relay.running -= 1
+        exchange.unpace()
         exchange.close_files()
         if exchange.hold is not None:
             relay.ledger.release(exchange.hold)
@@ -282,6 +285,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenera
         raise
     finally:
         receipt = _settle(relay, exchange, source, delivered, ending)
+        exchange.unpace(tokens_of(receipt.usage))
     relay.limits.succeeded(exchange.principal.account.id, time.monotonic())
     await relay.ledger.settled(receipt)
     final = last if last is not None else Message()

@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.options.kinds import TRUE, status_set
 from core.options.table import ALIASES, DEFAULTS, validate
+from core.pacing.rules import Rule, parsed
 from core.state import responses_policy
 from core.state.responses_policy import ResponsesPolicy
 
@@ -40,6 +41,8 @@ class Options:
     group_names: frozenset[str]
     auto_groups: tuple[str, ...]
     prompt_words: tuple[str, ...]
+    rate_limits: tuple[Rule, ...]
+    """isthmus.rate_limits."""
     rate_limit_enabled: bool
     rate_limit_count: int
     rate_limit_success: int
@@ -118,6 +121,7 @@ class Options:
             group_names=frozenset(table("GroupRatio")),
             auto_groups=tuple(str(group) for group in json.loads(raw["AutoGroups"] or "[]")),
             prompt_words=_lines(words),
+            rate_limits=parsed(raw["isthmus.rate_limits"]),
             rate_limit_enabled=on("ModelRequestRateLimitEnabled"),
             rate_limit_count=whole("ModelRequestRateLimitCount"),
             rate_limit_success=whole("ModelRequestRateLimitSuccessCount"),

@@ -13,7 +13,7 @@ from core.errors import RecordNotFound
 from core.settings import CoreSettings
 from core.state import snapshot
 from core.state.expiring import Expiring
-from core.state.types import Account, Channel, Key, Snapshot
+from core.state.types import Account, Channel, Key, KeyLimits, Snapshot
 from core.store import changes, models
 from core.store.store import Store
 
@@ -25,6 +25,9 @@ ACCOUNTS_MOST = 50_000
 TTL_SECONDS = 300.0
 """Longest a cached key or account is believed, should the feed be missed."""
 BACKOFF_MOST = 5.0
+
+
+UNLIMITED = KeyLimits(0, 0, 0, 0, "")
 
 
 class Missing:
@@ -76,7 +79,16 @@ def key_of(row: models.Token) -> Key:
         networks=tuple(networks),
         group=row.group,
         cross_group_retry=bool(row.cross_group_retry),
+        limits=_limits_of(row),
     )
+
+
+def _limits_of(row: models.Token) -> KeyLimits | None:
+    found = KeyLimits(
+        row.requests_per_minute, row.tokens_per_minute, row.concurrency, row.budget_units, row.budget_period,
+        snapshot.names(row.operations) if row.operations else frozenset(),
+    )  # fmt: skip
+    return found if found != UNLIMITED else None
 
 
 class State:

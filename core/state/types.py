@@ -51,6 +51,18 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key may do beside its quota; 0, "" and empty limit nothing. budget_period: day, week, month."""
+
+    requests: int
+    tokens: int
+    concurrency: int
+    budget_units: int
+    budget_period: str
+    operations: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """What a program calls with. purse_id is 0 for unlimited keys."""
 
@@ -65,6 +77,8 @@ class Key:
     networks: tuple[IPv4Network | IPv6Network, ...]
     group: str
     cross_group_retry: bool
+    limits: KeyLimits | None = None
+    """None: none, as with most keys."""
 
 
 @dataclass(frozen=True, slots=True)
