@@ -13,6 +13,7 @@ from isthmus.v1 import billing_pb2
 from core.ledger import statistics, transactions
 from core.ledger.purses import Sql
 from core.ledger.record import NOTED, SETTLED, Record
+from core.ledger.rows import batches
 from core.ledger.transactions import Guard
 
 logger = logging.getLogger("isthmus.ledger")
@@ -32,8 +33,6 @@ _COLUMNS = (
     " upstream_request_id"
 )
 _WIDTH = 20
-ROWS_PER_STATEMENT = 500
-"""20 columns x 500 = 10,000 parameters: SQLite takes 32,766, PostgreSQL's protocol 32,767."""
 
 _PERMANENT = {"IntegrityError", "DataError", "IntegrityConstraintViolationError"}
 """Names of the classes of errors (peewee, asyncpg, sqlite3) that a second try would meet again."""
@@ -181,8 +180,7 @@ def _text(value: str, limit: int = 0) -> str:
 
 def _insert(db: Sql, lines: Sequence[tuple[billing_pb2.Receipt, bytes]]) -> None:
     marks = "(" + ", ".join("?" * _WIDTH) + ")"
-    for start in range(0, len(lines), ROWS_PER_STATEMENT):
-        part = lines[start : start + ROWS_PER_STATEMENT]
+    for part in batches(lines):
         values: list[object] = []
         for receipt, kept in part:
             values.extend(_row(receipt, kept))

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from isthmus.v1 import billing_pb2
 
 from core.ledger.purses import Sql
+from core.ledger.rows import batches
 from core.options.kinds import TRUE
 from core.options.table import DEFAULTS
 
@@ -38,7 +39,6 @@ BUCKETS: Mapping[str, int] = {"minute": 60, "5min": 300, "hour": HOUR}
 ENABLED, BUCKET = "perf_metrics_setting.enabled", "perf_metrics_setting.bucket_time"
 CALLERS = frozenset({400, 404, 405, 413, 415, 422})
 """Statuses by which a vendor says that the request was wrong: no failure of the model."""
-ROWS_PER_STATEMENT = 500
 _EMPTY: Mapping[str, int | str] = {name: 0 if name.endswith("_id") else "" for name in DIMENSIONS}
 
 Row = tuple[int | str, ...]
@@ -158,8 +158,7 @@ def _upsert(db: Sql, table: str, columns: Sequence[str], figures: Sequence[str],
     names = ", ".join(f'"{name}"' for name in columns)
     added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in figures)
     marks = "(" + ", ".join("?" * len(columns)) + ")"
-    for start in range(0, len(ordered), ROWS_PER_STATEMENT):
-        part = ordered[start : start + ROWS_PER_STATEMENT]
+    for part in batches(ordered):
         values = [value for row in part for value in row]
         db.execute_count(
             f"INSERT INTO {table} ({names}) VALUES {', '.join([marks] * len(part))}"  # noqa: S608 (names of the table's own)

@@ -31,8 +31,10 @@ T = TypeVar("T")
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 10_000
 """How long SQLite waits for another writer."""
-SQLITE_MOST = 32
-"""Connections to a SQLite file: each is a thread, all are opened at once, and only one writes."""
+SQLITE_MOST = 8
+"""Connections to a SQLite file: each is a thread with a page cache of 2 MB, all are opened at once, only one writes."""
+SQLITE_STATEMENTS = 48
+"""Statements each of them keeps compiled, some 20 kB each; Python keeps 128 where none is told."""
 ACQUIRE_SECONDS = 10
 """Longest wait for a connection."""
 OPEN_SECONDS = 8.0
@@ -92,6 +94,7 @@ class Database:
                 pragmas=pragmas,
                 pool_size=min(settings.sql_max_open, SQLITE_MOST),
                 acquire_timeout=ACQUIRE_SECONDS,
+                cached_statements=SQLITE_STATEMENTS,
             )
             database = cls(made, "sqlite", path.with_suffix(".lock"))
         models.bind(database.peewee)
