@@ -9,6 +9,7 @@ from isthmus.v1 import access_pb2, admin_pb2, billing_pb2
 from core.errors import InvalidRequest, RoleTooLow, Unauthenticated
 from core.ledger import purses
 from core.manage import fields, sessions, settings
+from core.manage.before_after import changed
 from core.services.context import Services
 from core.state.types import DISABLED_BY_HAND, ENABLED, ROLE_ADMIN, ROLE_ROOT, ROLE_USER, Principal
 from core.store.models import User
@@ -18,6 +19,10 @@ USERNAME_MOST = 20
 DISPLAY_MOST = 64
 GROUP_MOST = 64
 PASSWORD_LEAST, PASSWORD_MOST = 8, 72
+
+
+MANAGE = 3
+"""logs.type of what an administrator did (New API)."""
 
 
 class WrongPassword(Unauthenticated):
@@ -138,10 +143,11 @@ async def update(
         columns["remark"] = fields.text(request.remark, "remark")
     if request.HasField("quota"):
         fields.whole(request.quota, "quota")
+    changed({name: getattr(user, name) for name in columns}, columns)
     if columns:
         user = await services.store.accounts.update(user.id, **columns)
     if request.HasField("quota"):
-        await services.ledger.set_remaining(user.purse_id, request.quota)
+        await _quota(services, user, "override", request.quota)
     await services.state.refresh()
     return await message(services, user)
 
@@ -149,6 +155,7 @@ async def update(
 async def erase(services: Services, principal: Principal, account_id: int) -> None:
     """For good. Raises RoleTooLow, also for root accounts."""
     user = await lower(services, principal, account_id, deleted=True)
+    changed({"username": user.username, "email": user.email, "role": user.role}, {"username": None, "email": None})
     if user.role >= ROLE_ROOT:
         raise RoleTooLow("The root account cannot be deleted.")
     await services.store.accounts.erase(user.id)
@@ -164,9 +171,12 @@ async def manage(
     if user.role >= ROLE_ROOT and action not in ("add_quota", "enable"):
         raise RoleTooLow("The root account cannot be disabled, deleted, promoted or demoted.")
     if action == "delete":
+        changed({"deleted": False, "username": user.username}, {"deleted": True})
         await services.store.accounts.delete(user.id)
         await services.state.refresh()
         return None
+    if action in ("disable", "enable"):
+        changed({"status": user.status}, {"status": ENABLED if action == "enable" else DISABLED_BY_HAND})
     if action == "disable":
         user = await services.store.accounts.update(user.id, status=DISABLED_BY_HAND)
     elif action == "enable":
@@ -178,6 +188,7 @@ async def manage(
         if change["role"] > user.role:
             # A session opened with less power, and guarded as such, must not grow.
             change["session_epoch"] = sessions.next_epoch(user.session_epoch)
+        changed({"role": user.role}, {"role": change["role"]})
         user = await services.store.accounts.update(user.id, **change)
     elif action == "add_quota":
         await _quota(services, user, request.mode, fields.whole(request.value, "value"))
@@ -188,11 +199,17 @@ async def manage(
 
 
 async def _quota(services: Services, user: User, mode: str, value: int) -> None:
+    """Through the ledger, and told in the account's own log."""
+    held = await services.ledger.purse(user.purse_id)
     if mode in ("add", ""):
-        await services.ledger.adjust(user.purse_id, value)
+        found = await services.ledger.adjust(user.purse_id, value)
     elif mode == "subtract":
-        await services.ledger.adjust(user.purse_id, -value)
+        found = await services.ledger.adjust(user.purse_id, -value)
     elif mode == "override":
-        await services.ledger.set_remaining(user.purse_id, value)
+        found = await services.ledger.set_remaining(user.purse_id, value)
     else:
         raise InvalidRequest(f"There is no mode {mode[:32]!r}.", param="mode")
+    before, after = held.available + held.leased, found.available + found.leased
+    changed({"quota": before}, {"quota": after})
+    told = f"an administrator changed the quota ({mode or 'add'} {value}): from {before} to {after} units"
+    await services.store.logs.add(MANAGE, user.id, user.username, told)

@@ -7,6 +7,7 @@ from isthmus.v1 import access_pb2
 from core.errors import Conflict, InvalidRequest, RecordNotFound
 from core.identity.provider import BUILT_IN
 from core.manage.accounts import lower
+from core.manage.before_after import changed
 from core.services.context import Services
 from core.state.types import Principal
 
@@ -47,6 +48,8 @@ async def remove(services: Services, principal: Principal, account_id: int, kind
     Raises RoleTooLow, RecordNotFound, InvalidRequest.
     """
     user = await lower(services, principal, account_id)
+    held = (await services.store.identities.of([user.id])).get(user.id, {})
+    changed({kind: user.email if kind == EMAIL else held.get(kind)}, {kind: None})
     if kind == EMAIL:
         await services.store.accounts.update(user.id, email="")
         await services.state.refresh()

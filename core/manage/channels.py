@@ -9,7 +9,7 @@ from typing import Any
 from isthmus.v1 import admin_pb2
 
 from core.errors import InvalidRequest
-from core.manage import fields
+from core.manage import before_after, fields
 from core.manage.logs import paging
 from core.pipeline.trial import Trial
 from core.services.context import Services
@@ -205,6 +205,7 @@ async def update(services: Services, request: admin_pb2.UpdateChannelRequest) ->
     multi = bool(json.loads(row.channel_info or "{}").get("is_multi_key"))
     if secret and multi:
         found.pop("key", None)
+    before_after.changed({name: getattr(row, name) for name in found}, found)
     if found:
         row = await services.store.channels.update(sent.id, **found)
     if multi and (secret or mode):

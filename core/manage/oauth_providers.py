@@ -14,7 +14,7 @@ from core.fetch.rules import Refused
 from core.identity import policy
 from core.identity.paths import pieces
 from core.identity.provider import RESERVED
-from core.manage import fields
+from core.manage import before_after, fields
 from core.services.context import Services
 from core.store.models import CustomProvider
 
@@ -107,8 +107,10 @@ async def update(services: Services, request: admin_pb2.UpdateOAuthProviderReque
         raise InvalidRequest(f"There is no field {sorted(unknown)[0][:64]}.", param="fields")
     kept = {name for name in (*NEEDED, "scopes", "user_id_field") if not getattr(request.provider, name).strip()}
     columns = _columns(request.provider, names - kept)
+    row = await services.store.oauth_providers.get(request.provider.id)
+    before_after.changed({name: getattr(row, name) for name in columns}, columns)
     if not columns:
-        return message(await services.store.oauth_providers.get(request.provider.id))
+        return message(row)
     return message(await services.store.oauth_providers.write(request.provider.id, columns))
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 
 from core.errors import InvalidRequest
-from core.manage import fields
+from core.manage import before_after, fields
 from core.options.table import is_secret, written
 from core.pricing.completion import completion_rule
 from core.pricing.expression import try_out
@@ -56,6 +56,7 @@ async def write(services: Services, values: Mapping[str, str]) -> None:
             await asyncio.to_thread(try_out, changed[EXPRESSIONS], held[EXPRESSIONS])
         except ValueError as error:
             raise InvalidRequest(f"{EXPRESSIONS}: {error}", param="value") from error
+    before_after.changed({name: held.get(name) for name in changed}, changed)
     await services.store.options.set_many(changed)
     if changed.get(REVEAL) == "off":
         # The option first: a key made meanwhile keeps no secret any more.

@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.v1 import billing_pb2
 
 from core.errors import InvalidRequest
-from core.manage import fields
+from core.manage import before_after, fields
 from core.manage.keys import QUOTA_MOST
 from core.manage.logs import paging
 from core.services.context import Services
@@ -87,6 +87,8 @@ async def update(services: Services, request: billing_pb2.UpdateRedemptionReques
             raise InvalidRequest("A code is enabled (1) or disabled (2).", param="status")
     if not columns:
         raise InvalidRequest("Nothing is to be changed.")
+    row = await services.store.redemptions.get(request.id)
+    before_after.changed({name: getattr(row, name) for name in columns}, columns)
     return message(await services.store.redemptions.update(request.id, **columns))
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 from isthmus.v1 import access_pb2
 
+from core.errors import RoleTooLow
 from core.link.call import CallInfo, guarded_unary
-from core.manage import accounts, human, mailing, own, second_factor, sign_in
+from core.manage import accounts, audit, human, mailing, own, second_factor, sign_in
 from core.options.table import PUBLIC
+from core.pipeline.authenticate import require_role
 from core.services.context import Services
 from core.services.oauth import OAuthCalls
 from core.services.passkeys import PasskeyCalls
-from core.state.types import ROLE_USER
+from core.state.types import ROLE_ADMIN, ROLE_USER
 from core.version import VERSION
 
 # ruff: noqa: N802 - the proto's names
@@ -65,7 +67,15 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
     @guarded_unary
     async def CheckAccount(self, request: access_pb2.CheckAccountRequest, info: CallInfo, context: Any) -> Any:
         """Who is signed in, and whether the role reaches."""
-        principal = await self._services.account(info, request.role or ROLE_USER)
+        principal = await self._services.account(info)
+        try:
+            require_role(principal, request.role or ROLE_USER)
+        except RoleTooLow as error:
+            if request.action and principal.account.role >= ROLE_ADMIN:
+                await audit.note(
+                    self._services, principal, info, "generic", {"route": request.action[:128]}, {}, error.reason
+                )
+            raise
         role = access_pb2.AccountRole.ValueType(principal.account.role)
         return access_pb2.CheckAccountResponse(account_id=principal.account.id, role=role)
 

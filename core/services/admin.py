@@ -13,6 +13,7 @@ from core.errors import InvalidRequest, RecordNotFound
 from core.link.call import CallInfo, guarded_stream, guarded_unary
 from core.manage import (
     accounts,
+    audit,
     channel_keys,
     channels,
     fields,
@@ -115,6 +116,12 @@ class AdminServicer(OAuthAdminCalls):
         async with self._admin(info, "user.passkey_remove", id=request.id) as principal:
             await passkeys.remove(self._services, principal, request.id)
             return admin_pb2.RemoveAccountPasskeyResponse()
+
+    @guarded_unary
+    async def ListAudit(self, request: admin_pb2.ListAuditRequest, info: CallInfo, context: Any) -> Any:
+        """What administrators did."""
+        await self._services.account(info, ROLE_ROOT)
+        return await audit.listed(self._services, request)
 
     @guarded_unary
     async def GetTwoFactorStats(self, request: admin_pb2.GetTwoFactorStatsRequest, info: CallInfo, context: Any) -> Any:

@@ -367,6 +367,28 @@ class Passkey(Base):
         table_name = "passkey_credentials"
 
 
+class AuditEntry(Base):
+    """One action, refused ones too."""
+
+    created_at = BigIntegerField(index=True)
+    account_id = BigIntegerField()
+    username = CharField(191, default="")
+    role = IntegerField(default=0)
+    auth_method = CharField(16, default="")
+    address = CharField(64, default="")
+    request_id = CharField(64, default="")
+    action = CharField(64, index=True)
+    params = TextField(default="")
+    changes = TextField(default="")
+    reason = CharField(64, default="")
+
+    class Meta:
+        """Read by who, by what and by when."""
+
+        table_name = "audit_entries"
+        indexes = ((("account_id", "created_at"), False),)
+
+
 class Identity(Base):
     """Who an account is at a provider."""
 
@@ -514,6 +536,7 @@ MODELS = (
     TwoFactor,
     BackupCode,
     Passkey,
+    AuditEntry,
     Identity,
     CustomProvider,
     CheckIn,

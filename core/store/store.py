@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.settings import CoreSettings
 from core.store.accounts import Accounts
+from core.store.audit import Audit
 from core.store.changes import Changes
 from core.store.channels import Channels
 from core.store.checkins import CheckIns
@@ -42,6 +43,7 @@ class Store:
         self.two_factor = TwoFactors(database, self.vault)
         self.passkeys = Passkeys(database)
         self.checkins = CheckIns(database)
+        self.audit = Audit(database)
         self.identities = Identities(database)
         self.oauth_providers = OAuthProviders(database, self.vault)
         self.proofs = Proofs(database, self.vault)

@@ -240,6 +240,8 @@ class Manager:
                 return Call(self, request, self._nobody(request))
         who = self.caller(request)
         asked = access_pb2.CheckAccountRequest(role=access_pb2.AccountRole.ValueType(route.level.value))
+        if route.method not in SAFE_METHODS:
+            asked.action = f"{route.method} {route.path}"
         found = await self.access.CheckAccount(asked, metadata=who)
         return Call(self, request, who, found.account_id)
 

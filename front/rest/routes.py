@@ -7,6 +7,7 @@ from typing import Any
 
 from front.limits import Limits
 from front.rest import (
+    audit,
     catalog,
     channels,
     checkin,
@@ -38,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *second_factor.ROUTES,
     *passkeys.ROUTES,
     *checkin.ROUTES,
+    *audit.ROUTES,
     *oauth.ROUTES,
     *oauth_providers.ROUTES,
     *users.ROUTES,

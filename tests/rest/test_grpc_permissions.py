@@ -55,6 +55,7 @@ AccessService.ListBindings      user
 AccessService.RemoveBinding     user
 AdminService.ListAccountBindings admin
 AdminService.RemoveAccountBinding admin
+AdminService.ListAudit          root
 AdminService.ListOAuthProviders root
 AdminService.GetOAuthProvider   root
 AdminService.CreateOAuthProvider root
