@@ -22,6 +22,7 @@ from isthmus.v1 import (
     rerank_pb2_grpc,
     responses_pb2_grpc,
     routing_pb2_grpc,
+    system_pb2_grpc,
 )
 
 from core.identity.web import Web
@@ -29,13 +30,14 @@ from core.ledger.interface import Ledger
 from core.ledger.ledger import open_ledger
 from core.link.local import LocalChannel
 from core.link.server import Port, open_port
+from core.manage.instances import Reporter
 from core.manage.notices import tell_root
 from core.manage.throttle import Throttle
 from core.pacing.open import open_pacing
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
-from core.rounds import balances, channel_tests
+from core.rounds import balances, channel_tests, log_cleanup
 from core.rounds.runner import Runner
 from core.rounds.schedule import Schedule
 from core.services.access import AccessServicer
@@ -50,6 +52,7 @@ from core.services.payment import PaymentServicer
 from core.services.rerank import RerankServicer
 from core.services.responses import ResponsesServicer
 from core.services.routing import RoutingServicer
+from core.services.system import SystemServicer
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
@@ -73,6 +76,7 @@ class Node:
     relay: Relay
     services: Services
     schedule: Schedule
+    reporter: Reporter
     port: Port | None = None
 
     def add_to(self, target: Any) -> None:
@@ -87,6 +91,7 @@ class Node:
         billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.services), target)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
+        system_pb2_grpc.add_SystemServiceServicer_to_server(SystemServicer(self.services), target)
         payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(self.services), target)
 
     def local_channel(self) -> LocalChannel:
@@ -118,6 +123,7 @@ class Node:
             await self.port.stop(grace)
         steps: list[tuple[str, Callable[[], Any]]] = [
             ("schedule", self.schedule.close),
+            ("reporter", self.reporter.close),
             ("rounds", self.services.rounds.close),
             ("upstream", self.upstream.aclose),
             ("mail", self.services.mailer.close),
@@ -175,10 +181,14 @@ async def open_node(settings: CoreSettings) -> Node:
         upstream=upstream,
         web=Web(upstream),
         stopping=lambda: relay.stopping,
+        running=lambda: relay.running,
     )
-    schedule = Schedule(store.system_tasks, services.rounds, [channel_tests.chore(services), balances.chore(services)])
+    chores = [channel_tests.chore(services), balances.chore(services), log_cleanup.chore(services)]
+    schedule = Schedule(store.system_tasks, services.rounds, chores)
     schedule.open()
-    return Node(settings, database, store, state, ledger, upstream, relay, services, schedule)
+    reporter = Reporter(services)
+    reporter.open()
+    return Node(settings, database, store, state, ledger, upstream, relay, services, schedule, reporter)
 
 
 def _worker(settings: CoreSettings) -> str:

@@ -44,6 +44,9 @@ class Hold:
 class Ledger(Protocol):
     """Reserve before, settle after, never over."""
 
+    def lag(self) -> int:
+        """Bytes of the journal that are not in the database yet."""
+
     def try_reserve(self, request_id: str, draws: Draws, units: int) -> Hold | None:
         """Reserves from leases already held, without waiting; None where reserve() must be awaited."""
 

@@ -61,6 +61,10 @@ class WorkerLedger:
         """What this worker holds of its leases."""
         return self.books.pools
 
+    def lag(self) -> int:
+        """See the interface."""
+        return self.books.journal.end - self.books.session.flushed_to
+
     async def reserve(self, request_id: str, draws: Draws, units: int) -> Hold:
         """See the interface."""
         return await self._admission.reserve(request_id, draws, units)

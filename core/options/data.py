@@ -23,5 +23,6 @@ ROWS = (
     Row("perf_metrics_setting.flush_interval", number(0, above=True), "5", "Minutes between two writes.", used=False,
         why_not="measures are written with the log, in one transaction"),
     Row("perf_metrics_setting.bucket_time", choice("hour", "minute", "5min"), "hour", "Length of a measure."),
-    Row("perf_metrics_setting.retention_days", whole(0), "0", "Days they are kept; 0: for ever.", used=False),
+    Row("perf_metrics_setting.retention_days", whole(0), "0", "Days they are kept; 0: for ever."),
+    Row("isthmus.log_retention_days", whole(0), "0", "Days lines of the log are kept; 0: for ever. Sums stay."),
 )  # fmt: skip

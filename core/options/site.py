@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.options.console import ANNOUNCEMENTS, API_INFO, FAQ, UPTIME
 from core.options.kinds import OBJECTS, SWITCH, TEXT, choice, free, whole
 from core.options.row import Row
 
@@ -28,16 +29,16 @@ ROWS = (
     Row("legal.privacy_policy", TEXT, "", "The privacy policy.", public=True),
     Row("theme.frontend", choice("default", "classic"), "default", "New API's console of two.", used=False,
         why_not="there is one console here"),
-    Row("console_setting.announcements", OBJECTS, "[]", "Announcements: [{content, publishDate, type, extra}].",
+    Row("console_setting.announcements", ANNOUNCEMENTS, "[]", "Announcements: [{content, publishDate, type, extra}].",
         used=False),
     Row("console_setting.announcements_enabled", SWITCH, "true", "Show them.", used=False),
-    Row("console_setting.api_info", OBJECTS, "[]", "Addresses of the API: [{url, description, route, color}].",
+    Row("console_setting.api_info", API_INFO, "[]", "Addresses of the API: [{url, description, route, color}].",
         used=False),
     Row("console_setting.api_info_enabled", SWITCH, "true", "Show them.", used=False),
-    Row("console_setting.faq", OBJECTS, "[]", "Questions: [{question, answer}].", used=False),
+    Row("console_setting.faq", FAQ, "[]", "Questions: [{question, answer}].", used=False),
     Row("console_setting.faq_enabled", SWITCH, "true", "Show them.", used=False),
-    Row("console_setting.uptime_kuma_groups", OBJECTS, "[]", "Status pages: [{categoryName, url, slug}].", used=False),
-    Row("console_setting.uptime_kuma_enabled", SWITCH, "true", "Show them.", used=False),
+    Row("console_setting.uptime_kuma_groups", UPTIME, "[]", "Status pages: [{categoryName, url, slug}]."),
+    Row("console_setting.uptime_kuma_enabled", SWITCH, "true", "Show them.", public=True),
     Row("SMTPServer", TEXT, "", "The mail server."),
     Row("SMTPPort", whole(1, 65_535), "587", "Its port."),
     Row("SMTPAccount", TEXT, "", "The account there."),

@@ -27,10 +27,10 @@ class Machine:
             return ""
         if now >= self._until:
             self._until = now + SAMPLE_SECONDS
-            self._loads = self._look()
+            self._loads = self.look()
         return next((name for name, most in options.thresholds if most and self._loads.get(name, 0.0) > most), "")
 
-    def _look(self) -> dict[str, float]:
+    def look(self) -> dict[str, float]:
         """Per cent in use, as far as it is known."""
         found: dict[str, float] = {}
         try:

@@ -12,6 +12,7 @@ from core.link.call import CallInfo
 from core.mail.mailer import Mailer
 from core.manage.places import Places
 from core.manage.throttle import Throttle
+from core.manage.uptime import Uptime
 from core.pipeline.authenticate import (
     authenticate_account,
     authenticate_key,
@@ -46,6 +47,9 @@ class Services:
     web: Web
     mailer: Mailer = field(default_factory=Mailer)
     places: Places = field(default_factory=Places)
+    uptime: Uptime = field(default_factory=Uptime)
+    running: Callable[[], int] = lambda: 0
+    """Requests that are being relayed."""
     stopping: Callable[[], bool] = lambda: False
     """Whether the node is about to stop: what runs for long ends by itself."""
 

@@ -68,4 +68,5 @@ def round_of(task: SystemTask) -> routing_pb2.Round:
         worker=task.locked_by,
         created_at=task.created_at,
         updated_at=task.updated_at,
+        payload_json=task.payload,
     )

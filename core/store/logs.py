@@ -28,7 +28,9 @@ DELETE_STEP = 5_000
 MERGED_MOST = 20
 """Owners of one name whose lines are read apart and merged."""
 LEADS = ("request_id", "upstream_request_id", "token_id", "user_id", "channel_id", "model_name", "type")
-"""Columns with an index by time, the one that most likely leaves least first."""
+"""Columns with an index by time, the one that most likely leaves least first; a rare type goes before models."""
+CANDIDATES_MOST = 50_000
+"""Lines of an index that a count with further filters looks at: the newest."""
 NEWEST = (Log.created_at.desc(), Log.id.desc())
 ROLLED = frozenset({"user_id", "username", "token_id", "token_name", "channel_id", "model_name", "group"})
 """Filters that sums by hour know."""
@@ -47,7 +49,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Lines, newest first; total is exact up to TOTAL_MOST, and capped says whether there are more."""
+    """Lines, newest first. total is exact, unless capped says that there are, or may be, more."""
 
     rows: Sequence[Log]
     total: int
@@ -93,10 +95,14 @@ class Logs:
             rows: Sequence[Log] = ()
             if offset < TOTAL_MOST:
                 rows = self._newest(parts, most, offset)
-            total = 0
+            total, capped = 0, False
             for part in parts:
-                total += self._counted(part, TOTAL_MOST + 1 - total)
-            return Found(rows, min(total, TOTAL_MOST), total > TOTAL_MOST)
+                count, more = self._counted(part, TOTAL_MOST + 1 - total)
+                total, capped = total + count, capped or more
+            if capped:
+                # At least what this page shows, and one more where it is full: so that one can go on.
+                total = max(total, offset + len(rows) + (len(rows) == most))
+            return Found(rows, min(total, TOTAL_MOST), capped or total > TOTAL_MOST)
 
         return await self._database.read(run)
 
@@ -141,14 +147,30 @@ class Logs:
         ids = [line for _, line in sorted(places, reverse=True)[offset : offset + most]]
         return sorted(Log.select().where(Log.id.in_(ids)), key=_place, reverse=True) if ids else []
 
-    def _counted(self, asked: Asked, most: int) -> int:
+    def _counted(self, asked: Asked, most: int) -> tuple[int, bool]:
+        """How many lines, up to a number; whether there may be more that were not looked at."""
         if most <= 0:
-            return 0
-        return int(self._where(Log.select(Log.id), asked).limit(most).count())
+            return 0, False
+        wanted = {name: value for name, value in asked.equal.items() if value}
+        lead = self._lead(wanted)
+        bounded = False
+        if set(wanted) - {lead}:
+            among = replace(asked, equal={lead: wanted[lead]} if lead else {})
+            places = self._where(Log.select(Log.created_at), among).order_by(Log.created_at.desc())
+            floor = places.offset(CANDIDATES_MOST).limit(1).scalar()
+            if floor is not None:
+                asked, bounded = replace(asked, since=max(asked.since, int(floor))), True
+        return int(self._where(Log.select(Log.id), asked).limit(most).count()), bounded
+
+    @staticmethod
+    def _lead(wanted: Mapping[str, Any]) -> str:
+        """The filter whose index is walked; "": the one of times."""
+        order = LEADS if wanted.get("type") in (None, CONSUME) else (*LEADS[:4], "type", *LEADS[4:-1])
+        return next((name for name in order if name in wanted and "%" not in str(wanted[name])), "")
 
     def _where(self, query: Any, asked: Asked) -> Any:
         wanted = {name: value for name, value in asked.equal.items() if value}
-        lead = next((name for name in LEADS if name in wanted and "%" not in str(wanted[name])), "")
+        lead = self._lead(wanted)
         for name, value in wanted.items():
             column = getattr(Log, name)
             if name in PATTERNS and "%" in value:

@@ -510,6 +510,81 @@ class KeptResponse(Base):
         indexes = ((("user_id", "response_id"), True),)
 
 
+class SystemInstance(Base):
+    """A worker, as it reported itself."""
+
+    worker = CharField(128, primary_key=True)
+    node = CharField(64, index=True)
+    slot = IntegerField(default=0)
+    info = TextField(default="")
+    started_at = BigIntegerField(default=0)
+    last_seen_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "system_instances"
+
+
+class ModelRow(Base):
+    """What people read of models: of one, or of those whose names a rule takes."""
+
+    model_name = CharField(128)
+    description = TextField(default="")
+    icon = CharField(128, default="")
+    tags = CharField(255, default="")
+    vendor_id = BigIntegerField(default=0, index=True)
+    endpoints = TextField(default="")
+    status = IntegerField(default=1)
+    sync_official = IntegerField(default=1)
+    created_time = BigIntegerField(default=0)
+    updated_time = BigIntegerField(default=0)
+    name_rule = IntegerField(default=0)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name; a deleted row keeps its name."""
+
+        table_name = "models"
+        indexes = ((("model_name", "deleted_at"), True),)
+
+
+class VendorRow(Base):
+    """Who made models."""
+
+    name = CharField(128)
+    description = TextField(default="")
+    icon = CharField(128, default="")
+    status = IntegerField(default=1)
+    created_time = BigIntegerField(default=0)
+    updated_time = BigIntegerField(default=0)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name; a deleted row keeps its name."""
+
+        table_name = "vendors"
+        indexes = ((("name", "deleted_at"), True),)
+
+
+class PrefillGroup(Base):
+    """Texts that the console fills in together: models, tags or endpoints. items is JSON."""
+
+    name = CharField(64)
+    type = CharField(32, index=True)
+    items = TextField(default="[]")
+    description = CharField(255, default="")
+    created_time = BigIntegerField(default=0)
+    updated_time = BigIntegerField(default=0)
+    deleted_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name; a deleted row keeps its name."""
+
+        table_name = "prefill_groups"
+        indexes = ((("name", "deleted_at"), True),)
+
+
 class Change(Base):
     """The change feed: what was written, in order."""
 
@@ -542,6 +617,10 @@ MODELS = (
     CheckIn,
     Proof,
     SystemTask,
+    SystemInstance,
+    ModelRow,
+    VendorRow,
+    PrefillGroup,
     KeptResponse,
     Change,
 )

@@ -10,6 +10,7 @@ from core.store.channels import Channels
 from core.store.checkins import CheckIns
 from core.store.database import Database
 from core.store.identities import Identities
+from core.store.instances import Instances
 from core.store.invitations import Invitations
 from core.store.keys import Keys
 from core.store.logs import Logs
@@ -51,3 +52,4 @@ class Store:
         self.responses = Responses(database, self.vault)
         self.invitations = Invitations(database)
         self.system_tasks = SystemTasks(database)
+        self.instances = Instances(database)

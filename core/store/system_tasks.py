@@ -112,10 +112,13 @@ class SystemTasks:
         return row
 
     async def current(self, kind: str) -> SystemTask | None:
-        """The task of a type that is under way."""
+        """The task of a type that is under way; of any type where none is named, the newest."""
         now = int(time.time())
-        query = (SystemTask.active_key == kind) & (SystemTask.locked_until > now)
-        return await self._database.read(lambda: SystemTask.select().where(query).first())
+        query = SystemTask.locked_until > now
+        query &= (SystemTask.active_key == kind) if kind else SystemTask.active_key.is_null(False)
+        return await self._database.read(
+            lambda: SystemTask.select().where(query).order_by(SystemTask.id.desc()).first()
+        )
 
     async def newest(self, kind: str) -> SystemTask | None:
         """The last that began, whether it has ended or not."""

@@ -19,6 +19,7 @@ from isthmus.v1 import (
     common_pb2,
     payment_pb2_grpc,
     routing_pb2_grpc,
+    system_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -171,6 +172,7 @@ class Manager:
         self.access = access_pb2_grpc.AccessServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.billing = billing_pb2_grpc.BillingServiceStub(channel)
+        self.system = system_pb2_grpc.SystemServiceStub(channel)
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(channel)
         self.payments = payment_pb2_grpc.PaymentServiceStub(channel)

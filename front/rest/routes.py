@@ -25,6 +25,7 @@ from front.rest import (
     routing,
     second_factor,
     session,
+    system,
     tokens,
     usage,
     users,
@@ -52,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     *usage.ROUTES,
     *performance.ROUTES,
     *catalog.ROUTES,
+    *system.ROUTES,
     *redemptions.ROUTES,
     *payments.ROUTES,
 )

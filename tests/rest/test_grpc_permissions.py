@@ -9,7 +9,16 @@ import grpc
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 from isthmus.client import ApiError
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2
+from isthmus.v1 import (
+    access_pb2,
+    admin_pb2,
+    billing_pb2,
+    catalog_pb2,
+    payment_pb2,
+    responses_pb2,
+    routing_pb2,
+    system_pb2,
+)
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -137,11 +146,19 @@ ResponsesService.DeleteResponse key
 ResponsesService.CancelResponse key
 ResponsesService.ListInputItems key
 CatalogService.GetPerformance   public
+SystemService.StartLogCleanup   root
+SystemService.ListTasks         root
+SystemService.GetTask           root
+SystemService.AbortTask         root
+SystemService.ListInstances     root
+SystemService.GetRuntime        root
+SystemService.CollectGarbage    root
+SystemService.GetUptime         public
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2)
+    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2, system_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
