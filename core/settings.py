@@ -60,6 +60,22 @@ class CoreSettings:
         env="SQL_MAX_LIFETIME",
         group="Database",
     )
+    redis: str = setting(
+        "",
+        "redis://user:password@host:6379/0: nodes count limits in a minute and at once together there; nothing else "
+        "is kept in it.",
+        env="REDIS_CONN_STRING",
+        secret=True,
+        group="Database",
+    )
+    redis_connections: int = setting(10, "Connections to Redis of one worker.", env="REDIS_POOL_SIZE", group="Database")
+    limits_without_redis: str = setting(
+        "node",
+        "What holds while Redis does not answer: node (each counts for itself), closed (what is limited gets 503).",
+        env="ISTHMUS_LIMITS_WITHOUT_REDIS",
+        choices=("node", "closed"),
+        group="Database",
+    )
     skip_migration: bool = setting(False, "Do not migrate at start.", env="SKIP_DATABASE_MIGRATION", group="Database")
     node: str = setting("", "This node's name; empty: the host's.", env="NODE_NAME", group="Node")
     node_type: str = setting(

@@ -18,12 +18,12 @@ UNSAID = 1000
 
 
 class Backend(Protocol):
-    """Where meters and places are: core/pacing/table.py, core/pacing/redis.py."""
+    """Where meters and places are: core/pacing/table.py, core/pacing/shared.py."""
 
     async def take(self, demands: Demands, request: str) -> tuple[Taken, ...]:
         """All of them, or none. Raises Refused."""
 
-    def correct(self, meter: Meter, units: float) -> None:
+    def correct(self, meter: Meter, units: float, request: str) -> None:
         """Takes more of a meter, or gives back."""
 
     def leave(self, demands: Demands, request: str) -> None:
@@ -97,9 +97,9 @@ class Pace:
         self._ended = True
         for meter in self.demands.meters:
             if meter.kind == TOKENS and tokens != meter.cost:
-                self.backend.correct(meter, tokens - meter.cost)
-        if self.demands.places:
-            self.backend.leave(self.demands, self.request)
+                self.backend.correct(meter, tokens - meter.cost, self.request)
+        # Also where it held no place: who counts may have kept something of the request.
+        self.backend.leave(self.demands, self.request)
 
     def shown(self) -> list[billing_pb2.RateLimit]:
         """What callers are told."""

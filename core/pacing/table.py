@@ -72,7 +72,7 @@ class Table:
                 self._enter(place.subject, 1)
         return tuple(Taken(each.meter, each.used + each.meter.cost) for each in before)
 
-    def correct(self, meter: Meter, units: float) -> None:
+    def correct(self, meter: Meter, units: float, _request: str = "") -> None:
         """Takes more of a meter, or gives back what was not used."""
         with self._locked():
             now = time.time()

@@ -32,7 +32,6 @@ COUNTED = "tokens are always counted where a vendor tells none"
 TASKS = "not yet: it comes with tasks"
 SYNC = "not yet: it comes with the price sync"
 REMIND = "not yet: it comes with reminders"
-REDIS = "not yet: nodes tell each other through the database"
 LOGS = "not yet: logs are in the main database"
 
 OWN = (
@@ -45,8 +44,6 @@ OWN = (
 NOT_OBEYED = (
     Variable("LOG_SQL_DSN", "Database", "", "A database of their own for logs.", LOGS),
     Variable("LOG_SQL_CLICKHOUSE_TTL_DAYS", "Database", "0", "Days ClickHouse keeps logs.", LOGS),
-    Variable("REDIS_CONN_STRING", "Database", "", "Redis, for limits and news between nodes.", REDIS),
-    Variable("REDIS_POOL_SIZE", "Database", "10", "Connections to Redis.", REDIS),
     Variable("MEMORY_CACHE_ENABLED", "Database", "false", "Keep channels in memory.", MEMORY),
     Variable("BATCH_UPDATE_ENABLED", "Ledger", "false", "Write quota in batches.", LEDGER),
     Variable("FRONTEND_BASE_URL", "HTTP", "", "Where slaves send browsers.", "every node answers for itself"),
