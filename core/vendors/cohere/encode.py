@@ -11,6 +11,7 @@ from isthmus.v1 import chat_pb2, parts_pb2, tools_pb2
 from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai.encode import raw
+from core.vendors.shared.freeform import arguments, as_function
 from core.vendors.shared.media import address_of
 
 FORM = "cohere.chat"
@@ -106,7 +107,7 @@ def _assistant(made: dict[str, Any], parts: Sequence[parts_pb2.Part], call: Call
         made["content"] = spoken
     if calls:
         made["tool_calls"] = [
-            {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": each.arguments or "{}"}}
+            {"id": each.id, "type": "function", "function": {"name": each.name, "arguments": arguments(each) or "{}"}}
             for each in calls
         ]
     elif not spoken:
@@ -172,10 +173,11 @@ def _content(parts: Sequence[parts_pb2.Part], call: Call, documents: list[Any], 
 def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
     """Functions; where only some may be used, the others are not told."""
     choice, made, strict = request.tool_choice, [], False
-    for tool in request.tools:
+    for asked in request.tools:
+        tool = as_function(asked, dropped)
         function = tool.function
         if not tool.HasField("function"):
-            dropped.append(f"tools.{tool.server.kind or 'custom'}")
+            dropped.append(f"tools.{tool.server.kind or 'server'}")
             continue
         if choice.names and function.name not in choice.names:
             continue

@@ -15,6 +15,7 @@ from core.vendors.gemini.address import version
 from core.vendors.gemini.decode import DIALECT
 from core.vendors.gemini.encode_parts import Contents
 from core.vendors.interface import Call
+from core.vendors.shared.freeform import as_function
 from core.vendors.shared.options import on, option, table
 
 CATEGORIES = (
@@ -106,7 +107,8 @@ def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], call: Call, mode
     tools: list[dict[str, Any]] = []
     functions: list[dict[str, Any]] = []
     old = version(call, model) == "v1"
-    for tool in request.tools:
+    for asked in request.tools:
+        tool = as_function(asked, dropped)
         kind = tool.WhichOneof("kind")
         if kind == "function":
             if not functions:

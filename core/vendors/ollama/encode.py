@@ -10,6 +10,7 @@ from isthmus.v1 import chat_pb2, parts_pb2
 
 from core.vendors.interface import Call
 from core.vendors.openai.encode import EFFORTS, raw
+from core.vendors.shared.freeform import as_function
 from core.vendors.shared.media import base64_of
 
 FORM = "ollama.chat"
@@ -141,9 +142,10 @@ def _result(result: parts_pb2.ToolResult, call: Call, dropped: list[str]) -> dic
 
 def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
     made = []
-    for tool in request.tools:
+    for asked in request.tools:
+        tool = as_function(asked, dropped)
         if not tool.HasField("function"):
-            dropped.append(f"tools.{tool.server.kind or 'custom'}")
+            dropped.append(f"tools.{tool.server.kind or 'server'}")
             continue
         function: dict[str, Any] = {"name": tool.function.name}
         if tool.function.description:

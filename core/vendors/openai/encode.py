@@ -11,6 +11,7 @@ from core.errors import InvalidRequest
 from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
 from core.vendors.openai.encode_parts import Messages, merge
+from core.vendors.shared.freeform import as_function
 from core.vendors.table import Row
 
 EFFORTS = {
@@ -56,7 +57,7 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     dropped: list[str] = []
     body: dict[str, Any] = {"model": call.sent}
     body["messages"] = Messages(call, row, dropped).encode(request.messages)
-    _tools(request, body, dropped)
+    _tools(request, body, row, dropped)
     _sampling(request, body, row, dropped)
     _reasoning(request, body, call, row, dropped)
     _output(request, body, dropped)
@@ -74,9 +75,10 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS), tuple(dict.fromkeys(dropped))
 
 
-def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[str]) -> None:
+def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dropped: list[str]) -> None:
     tools: list[dict[str, Any]] = []
-    for tool in request.tools:
+    asked = [tool if row.token_families else as_function(tool, dropped) for tool in request.tools]
+    for tool in asked:
         kind = tool.WhichOneof("kind")
         made: dict[str, Any] = {}
         if kind == "function":
@@ -110,7 +112,7 @@ def _tools(request: chat_pb2.ChatRequest, body: dict[str, Any], dropped: list[st
     if choice.json and choice.dialect == DIALECT:
         body["tool_choice"] = raw(choice.json, "tool_choice")
     elif choice.mode and tools:
-        custom_names = {tool.custom.name for tool in request.tools if tool.HasField("custom")}
+        custom_names = {tool.custom.name for tool in asked if tool.HasField("custom")}
         body["tool_choice"] = _tool_choice(choice, custom_names)
     elif choice.json:
         dropped.append("tool_choice.json")

@@ -13,6 +13,7 @@ from isthmus.v1 import chat_pb2, parts_pb2
 from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
 from core.vendors.openai.rules import family
+from core.vendors.shared.freeform import arguments
 from core.vendors.shared.media import address_of, base64_of
 from core.vendors.table import Row
 
@@ -65,9 +66,11 @@ class Messages:
             row.developer_role and bool(family(row, call.sent)) and not call.sent.startswith(("o1-mini", "o1-preview"))
         )
         """The model's family calls instructions developer messages."""
+        self._shown: list[Any] = []
+        """Pictures and the like of tools' results, which only a user's message can hold."""
 
     def encode(self, messages: Iterable[chat_pb2.Message]) -> list[dict[str, Any]]:
-        """Every message; tool results become messages of their own, in their order."""
+        """Every message; tool results become messages of their own, in their order, and what they show follows them."""
         out: list[dict[str, Any]] = []
         for message in messages:
             # A mark that came in this form goes back out among the part's extensions.
@@ -82,8 +85,22 @@ class Messages:
                 extended(made[0], message)
             out += made
             if others or not results:
-                out.append(self._message(message, others))
+                plain = self._message(message, others)
+                out += self._show(plain)
+                out.append(plain)
+        out += self._show({})
         return out
+
+    def _show(self, following: dict[str, Any]) -> list[dict[str, Any]]:
+        """What results show: before the words of the user's message that follows, else in a message of its own."""
+        if not self._shown:
+            return []
+        shown, self._shown = self._shown, []
+        if following.get("role") != "user":
+            return [{"role": "user", "content": shown}]
+        said = following["content"]
+        following["content"] = shown + (said if isinstance(said, list) else [{"type": "text", "text": said}])
+        return []
 
     def _role(self, role: chat_pb2.Role.ValueType) -> str:
         name = _ROLES.get(role, "user")
@@ -137,21 +154,24 @@ class Messages:
     def _tool_call(self, call: parts_pb2.ToolCall) -> dict[str, Any]:
         if call.namespace or call.caller_json:
             self._dropped.append("parts.tool_call.namespace, caller")
-        if call.free_form:
+        if call.free_form and self._row.token_families:
             custom = {"name": call.name, "input": call.arguments}
             return {"id": self._id(call.id), "type": "custom", "custom": custom}
-        function = {"name": call.name, "arguments": call.arguments or "{}"}
+        function = {"name": call.name, "arguments": arguments(call) or "{}"}
         return {"id": self._id(call.id), "type": "function", "function": function}
 
     def _result(self, result: parts_pb2.ToolResult, part: parts_pb2.Part) -> dict[str, Any]:
         made: dict[str, Any] = {"role": "tool", "tool_call_id": self._id(result.call_id)}
         texts = [inner for inner in result.content if inner.HasField("text")]
-        if len(texts) < len(result.content):
-            self._dropped.append("parts.tool_result.media")
+        others = [piece for inner in result.content if not inner.HasField("text") for piece in self._piece(inner)]
+        if others:
+            self._shown += [{"type": "text", "text": f"From the result of call {made['tool_call_id']}:"}, *others]
         if result.json and not texts:
             made["content"] = result.json.decode("utf-8", "replace")
+        elif texts:
+            made["content"] = self._content(texts)
         else:
-            made["content"] = self._content(texts) if texts else ""
+            made["content"] = "See below." if others else ""
         if result.is_error:
             self._dropped.append("parts.tool_result.is_error")
         return extended(made, part)
