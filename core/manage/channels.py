@@ -13,6 +13,7 @@ from core.manage import before_after, fields
 from core.manage.logs import paging
 from core.pipeline.trial import Trial
 from core.services.context import Services
+from core.state.channel_extras import extras
 from core.state.types import Account
 from core.store.channels import split_keys
 from core.store.models import Channel
@@ -72,8 +73,10 @@ def columns(channel: admin_pb2.Channel, wanted: Iterable[str] = ()) -> dict[str,
             found[column] = fields.whole(getattr(channel, field), column, low, high)
     for field, column in JSON_FIELDS.items():
         if not asked or field in asked:
-            fields.json_object(getattr(channel, field), column)
+            told = fields.json_object(getattr(channel, field), column)
             found[column] = getattr(channel, field)
+            if column == "settings":
+                _check_extras(told)
     for field, column, most in (("models", "models", MODELS_MOST), ("groups", "group", GROUPS_MOST)):
         if not asked or field in asked:
             found[column] = _names(getattr(channel, field), column, most)
@@ -82,6 +85,14 @@ def columns(channel: admin_pb2.Channel, wanted: Iterable[str] = ()) -> dict[str,
     if "type" in found and vendor(found["type"]) is None:
         raise InvalidRequest(f"There is no channel type {found['type']}.", param="type")
     return found
+
+
+def _check_extras(settings: Any) -> None:
+    """Raises InvalidRequest where what is ours in a channel's settings is wrong."""
+    try:
+        extras(settings or {})
+    except ValueError as error:
+        raise InvalidRequest(f"{error}.", param="settings") from error
 
 
 def message(row: Channel) -> admin_pb2.Channel:

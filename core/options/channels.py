@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from core.options.kinds import LINES, OBJECTS, STATUSES, SWITCH, choice, number, whole
+from core.options.kinds import LINES, STATUSES, SWITCH, checked, choice, number, whole
 from core.options.row import Row
+from core.state import affinity_rules
 
 KEYWORDS = (
     "Your credit balance is too low\nThis organization has been disabled.\nYou exceeded your current quota\n"
@@ -46,15 +47,19 @@ ROWS = (
     Row("monitor_setting.auto_test_channel_minutes", number(0, above=True), "10", "Minutes between rounds."),
     Row("monitor_setting.channel_test_mode", choice("scheduled_all", "passive_recovery"), "scheduled_all",
         "All, or those that were disabled automatically."),
-    Row("channel_affinity_setting.enabled", SWITCH, "true", "Keep a conversation on its channel.", used=False),
-    Row("channel_affinity_setting.switch_on_success", SWITCH, "true", "Go on where another channel answered.",
-        used=False),
-    Row("channel_affinity_setting.keep_on_channel_disabled", SWITCH, "false", "Remember disabled channels.",
-        used=False),
-    Row("channel_affinity_setting.max_entries", whole(1, 10_000_000), "100000", "Most conversations remembered.",
-        used=False),
-    Row("channel_affinity_setting.default_ttl_seconds", whole(1), "3600", "How long.", used=False),
-    Row("channel_affinity_setting.rules", OBJECTS, RULES, "How conversations are known.", used=False),
+    Row("channel_affinity_setting.enabled", SWITCH, "true", "Keep a conversation on its channel."),
+    Row("channel_affinity_setting.switch_on_success", SWITCH, "true", "Go on where another channel answered."),
+    Row("channel_affinity_setting.keep_on_channel_disabled", SWITCH, "false", "Remember disabled channels."),
+    Row("channel_affinity_setting.max_entries", whole(1, 10_000_000), "100000", "Most conversations remembered."),
+    Row("channel_affinity_setting.default_ttl_seconds", whole(1), "3600", "How long."),
+    Row("channel_affinity_setting.rules", checked("JSON array of rules", affinity_rules.rules), RULES,
+        "How conversations are known. What a rule's channel refuses is not retried where skip_retry_on_failure says "
+        "so; a channel that is not well is left at once, whatever it says. param_override_template is kept, no more."),
     Row("isthmus.prefer_same_dialect", SWITCH, "false",
         "Of channels of one priority prefer those that speak the client's dialect."),
+    Row("isthmus.keep_conversations", SWITCH, "false",
+        "Conversations that no affinity rule knows stay with their channel and key, too, for the vendor's cache."),
+    Row("isthmus.channel_choice", choice("weight", "latency", "cost"), "weight",
+        "Of channels of one priority: drawn by weight; or of two drawn, the one whose first token came sooner of "
+        "late, or the cheaper one by settings.isthmus.cost."),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from core.pacing.pacer import Pace
 from core.pipeline.files import Files
 from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
+from core.routing.affinity import Conversation
+from core.routing.meters import Taken
 from core.state.types import Principal, Snapshot
 from core.vendors.interface import Vendor
 from core.vendors.responses.compact import compacting
@@ -90,6 +92,10 @@ class Exchange:
     """What it was counted under; None where no limit counts."""
     budget: int = 0
     """The purse of its key's budget; 0: none."""
+    conversation: Conversation | None = None
+    """The conversation it belongs to, where that counts."""
+    taken: Taken | None = None
+    """Its place in a channel with limits."""
     free: bool = False
     """Billed to nobody: the test of a channel."""
     check_at: int = 0

@@ -35,6 +35,7 @@ from core.pipeline.admit import admit, check_words
 from core.pipeline.attempt import Opened, broken, note, open_attempt, read_whole, retry_status
 from core.pipeline.authenticate import authenticate_account, authenticate_key, try_authenticate_key
 from core.pipeline.exchange import Exchange, Task
+from core.pipeline.guide import Guide
 from core.pipeline.held import STATEFUL, is_held, keeps
 from core.pipeline.kept import Kept
 from core.pipeline.overload import Machine
@@ -43,6 +44,7 @@ from core.pipeline.settle import counted, fail, settle, tokens_of
 from core.pricing.count import Delivered
 from core.pricing.estimate import estimate_prompt
 from core.routing.choose import Candidate, Plan, groups_of, make_plan
+from core.routing.guides import Guides
 from core.routing.health import Health
 from core.routing.limits import RequestLimits
 from core.routing.retry import is_final, should_disable, should_retry
@@ -61,6 +63,8 @@ T = TypeVar("T")
 MODEL_NAME_LIMIT = 255
 """Characters of a model's name, as in the abilities table."""
 
+FULL_RETRY_MS = 5_000
+"""When to come back to a model whose channels are all at their limits."""
 RESPONSE_ID = re.compile(rb'"id"[ ]?:[ ]?"(resp_[A-Za-z0-9_-]{1,120})"')
 HEAD_MOST = 8192
 """Bytes of an answer in which its id must stand to be remembered."""
@@ -95,6 +99,7 @@ class Relay:
     """Where limits in a minute and at once are counted; None: nowhere, in tests."""
     budgets: Budgets = field(init=False)
     machine: Machine = field(init=False)
+    guide: Guide = field(init=False)
     fetcher: Fetcher = field(init=False)
     kept: Kept = field(init=False)
     rng: random.Random = field(default_factory=random.Random)
@@ -109,6 +114,7 @@ class Relay:
         self.budgets = Budgets(self.store, self.settings.time_zone)
         self.machine = Machine(self.settings.data)
         self.kept = Kept(self.store, lambda: self.state.snapshot.options)
+        self.guide = Guide(self.settings)
         self.fetcher = Fetcher(
             self.settings.max_file_mb << 20, self.settings.fetch_seconds, self.settings.fetched_in_flight_mb << 20
         )
@@ -154,12 +160,14 @@ class Relay:
         if exchange.snapshot.options.rate_limits or (key is not None and key.limits is not None):
             await admit(exchange, group, self._estimate(task), self.pacing, self.budgets)
         try:
-            return exchange, await self._plan(exchange, chosen, now)
+            return exchange, await self._plan(
+                exchange, chosen, now, self.guide.of(exchange, info, chosen or group, now)
+            )
         except BaseException:
             exchange.unpace()
             raise
 
-    async def _plan(self, exchange: Exchange, chosen: str, now: float) -> Plan:
+    async def _plan(self, exchange: Exchange, chosen: str, now: float, guides: Guides) -> Plan:
         """The channels in their order, and money for what it may cost."""
         principal, envelope, task = exchange.principal, exchange.envelope, exchange.task
         held = isinstance(task.canonical, chat_pb2.ChatRequest) and is_held(task.canonical)
@@ -174,9 +182,10 @@ class Relay:
             chosen,
             held,
             await self._holder(principal, task.canonical) if held else None,
+            guides,
         )
         check_words(task.canonical, exchange.snapshot.options)
-        exchange.prompt_tokens = self._estimate(task)
+        plan.tokens = exchange.prompt_tokens = self._estimate(task)
         exchange.group = plan.group
         try:
             await reserve(exchange, self.ledger, exchange.group, self.settings.time_zone)
@@ -226,6 +235,7 @@ class Relay:
         while (candidate := plan.next(time.monotonic())) is not None:
             attempt = note(exchange, candidate)
             started = time.monotonic()
+            self.guide.begins(exchange, plan, candidate, started)
             try:
                 outcome = await run(candidate, attempt)
             except (VendorError, ChannelError) as error:
@@ -233,7 +243,7 @@ class Relay:
                 self._failed(exchange, plan, candidate, error)
                 attempt.http_status = error.http_status
                 attempt.reason = error.reason
-                if is_final(error, candidate.channel):
+                if self.guide.failed(exchange, candidate, error) or is_final(error, candidate.channel):
                     raise
                 # What is wrong with a channel itself says nothing about the others.
                 wrong = isinstance(error, ChannelError)
@@ -256,8 +266,12 @@ class Relay:
                 raise
             finally:
                 attempt.duration_ms = int((time.monotonic() - started) * 1000)
-            self.health.success(candidate.channel.id, candidate.key.index, time.monotonic())
+            now = time.monotonic()
+            self.health.success(candidate.channel.id, candidate.key.index, now)
+            self.guide.answered(exchange, plan, candidate, now - started, now)
             return outcome
+        if last is None and plan.full:
+            raise RateLimited("Every channel of this model is at its limit.", retry_after_ms=FULL_RETRY_MS)
         raise last if last is not None else NoChannel()
 
     def _failed(self, exchange: Exchange, plan: Plan, candidate: Candidate, error: IsthmusError) -> None:
@@ -306,6 +320,7 @@ class Relay:
         try:
             native, canonical, usage = await self.try_channels(exchange, plan, self._once(exchange))
             exchange.first_byte()
+            exchange.usage = usage
             receipt = settle(exchange, self.ledger, usage, billing_pb2.ENDING_COMPLETE)
             self.limits.succeeded(exchange.principal.account.id, time.monotonic())
             if native is not None:
@@ -321,6 +336,7 @@ class Relay:
         finally:
             self.running -= 1
             exchange.unpace()
+            self.guide.ended(exchange)
             exchange.close_files()
             if exchange.hold is not None:
                 self.ledger.release(exchange.hold)

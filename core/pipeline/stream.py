@@ -164,6 +164,7 @@ async def stream(relay: Relay, info: CallInfo, envelope: common_pb2.Envelope, ta
     finally:
         relay.running -= 1
         exchange.unpace()
+        relay.guide.ended(exchange)
         exchange.close_files()
         if exchange.hold is not None:
             relay.ledger.release(exchange.hold)
@@ -317,6 +318,7 @@ def _settle(
         usage = told_or_counted(exchange, usage, delivered)
     else:
         usage = _so_far(usage, told or exchange.counted_prompt(), delivered)
+    exchange.usage = usage
     return settle(exchange, relay.ledger, usage, ending)
 
 

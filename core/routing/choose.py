@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 from core.errors import ChannelError, ChannelPinRefused, GroupNotAllowed, ModelNotAllowed, ModelNotFound, NoChannel
 from core.pricing.tables import normalised
+from core.routing.guides import UNGUIDED, Guides, Ready, by_name
 from core.routing.health import Health
 from core.routing.mapping import map_model
+from core.state.channel_extras import weight_at
 from core.state.options import Options
 from core.state.types import Channel, ChannelKey, Principal, Snapshot, Tier
 from core.vendors.registry import vendor
@@ -39,8 +41,16 @@ class Plan:
         native_form: str = "",
         cross_group: bool = False,
         model: str = "",
+        guides: Guides = UNGUIDED,
     ) -> None:
         self._groups = groups
+        self._guides = guides
+        self._recalled = guides.kept is not None and guides.kept.channel_id > 0
+        """The conversation's channel is still to be asked first."""
+        self.tokens = 0
+        """What the request is expected to cost of a channel's limit."""
+        self.full = ""
+        """The limit that kept a channel from being asked."""
         self._tries = tries
         self._health = health
         self._rng = rng
@@ -73,6 +83,14 @@ class Plan:
 
     def next(self, now: float) -> Candidate | None:
         """The next candidate; None when the tries are used up or nothing is left."""
+        if self._recalled:
+            self._recalled = False
+            candidate = self._remembered(now)
+            if candidate is not None:
+                self._count += 1
+                self._tier_before = self._tier
+                self._health.claim(candidate.channel.id, candidate.key.index, now)
+                return candidate
         while self._group < len(self._groups):
             if self._count >= self._tries:
                 if not self._cross_group:
@@ -93,6 +111,22 @@ class Plan:
             self._next_group()
         return None
 
+    def _remembered(self, now: float) -> Candidate | None:
+        """Where the conversation was, if that channel still serves it and is well."""
+        kept = self._guides.kept
+        assert kept is not None
+        for number, (group, tiers) in enumerate(self._groups):
+            for tier in tiers:
+                for channel in tier.channels:
+                    if channel.id == kept.channel_id and (keys := self._keys(channel, now)):
+                        self._group = number
+                        return Candidate(channel, self._key(channel, keys), group)
+        return None
+
+    def holds(self, channel_id: int) -> bool:
+        """Whether a channel is among those that serve the request, well or not."""
+        return any(channel.id == channel_id for _, tiers in self._groups for tier in tiers for channel in tier.channels)
+
     def _next_group(self) -> None:
         self._group += 1
         self._tier = 0
@@ -112,13 +146,13 @@ class Plan:
                     if not (fresh_only and channel.id in self._used_channels) and (keys := self._keys(channel, now))
                 ]
                 if ready:
-                    channel, keys = self._weigh(ready)
+                    channel, keys = self._weigh(ready, now)
                     return Candidate(channel, self._key(channel, keys), group)
         resting = [
             (self._health.free_at(channel.id, key.index), place, channel, key)
             for place, tier in enumerate(order)
             for channel in tier.channels
-            if channel.id not in self._unfit
+            if channel.id not in self._unfit and (channel.limits is None or not self._full(channel, now))
             for key in channel.keys
             if (channel.id, key.index) not in self._used
         ]
@@ -131,8 +165,15 @@ class Plan:
         _, _, channel, key = min(resting, key=lambda item: item[:2])
         return Candidate(channel, key, group)
 
+    def _full(self, channel: Channel, now: float) -> bool:
+        meters = self._guides.meters
+        assert channel.limits is not None
+        limit = meters.full(channel.id, channel.limits, self.tokens, now) if meters is not None else ""
+        self.full = limit or self.full
+        return bool(limit)
+
     def _keys(self, channel: Channel, now: float) -> list[ChannelKey]:
-        if channel.id in self._unfit:
+        if channel.id in self._unfit or (channel.limits is not None and self._full(channel, now)):
             return []
         return [
             key
@@ -140,27 +181,59 @@ class Plan:
             if (channel.id, key.index) not in self._used and self._health.available(channel.id, key.index, now)
         ]
 
-    def _weigh(self, ready: list[tuple[Channel, list[ChannelKey]]]) -> tuple[Channel, list[ChannelKey]]:
+    def _weigh(self, ready: list[Ready], now: float = 0.0) -> Ready:
         if len(ready) == 1:
             return ready[0]
-        if self._native_form:
-            same = [item for item in ready if _speaks(item[0], self._native_form, self._model)]
-            ready = same or ready
+        ready = self.spoken(ready)
         if len(ready) == 1:
             return ready[0]
-        total = sum(channel.weight for channel, _ in ready)
-        if total == 0:
-            return ready[self._rng.randrange(len(ready))]
+        weights = self.weights(ready)
+        kept = self._guides.kept
+        if kept is not None:
+            return ready[by_name(kept.seed, [channel.id for channel, _ in ready], weights)]
+        total = sum(weights)
+        first = self._draw(weights, total)
+        if self._guides.speed is None:
+            return ready[first]
+        second = self._draw(weights, total)
+        return ready[min(first, second, key=lambda place: self.score(ready[place][0], now))]
+
+    def spoken(self, ready: list[Ready]) -> list[Ready]:
+        """Those that speak the client's dialect, where that counts and there are any."""
+        if not self._native_form:
+            return ready
+        return [item for item in ready if _speaks(item[0], self._native_form, self._model)] or ready
+
+    def weights(self, ready: list[Ready]) -> list[int]:
+        """Their weights just now; all 0: even."""
+        found = [
+            channel.weight if not channel.windows else weight_at(channel.weight, channel.windows, self._guides.minute())
+            for channel, _ in ready
+        ]
+        return found if any(found) else [1] * len(found)
+
+    def score(self, channel: Channel, now: float) -> tuple[float, float]:
+        """Less is better: cost, where that counts, then milliseconds; what is not known is worth a try."""
+        speed = self._guides.speed
+        known = speed.of(channel.id, self._model, now) if speed is not None else None
+        return (channel.cost if self._guides.by_cost else 0.0), (known or 0.0)
+
+    def _draw(self, weights: list[int], total: int) -> int:
         point = self._rng.randrange(total)
-        for item in ready:
-            point -= item[0].weight
+        for place, weight in enumerate(weights):
+            point -= weight
             if point < 0:
-                return item
+                return place
         raise AssertionError("the weights add up to more than their sum")
 
     def _key(self, channel: Channel, keys: list[ChannelKey]) -> ChannelKey:
         if len(keys) == 1:
             return keys[0]
+        kept = self._guides.kept
+        if kept is not None:
+            if kept.channel_id == channel.id and (known := [key for key in keys if key.index == kept.key_index]):
+                return known[0]
+            return keys[by_name(kept.seed, [-1 - key.index for key in keys], [1] * len(keys))]
         if channel.multi_key_mode == "polling":
             turn = _turns.get(channel.id, 0)
             _turns[channel.id] = turn + 1
@@ -212,6 +285,7 @@ def make_plan(
     group: str = "",
     bound: bool = False,
     holder: tuple[int, int] | None = None,
+    guides: Guides = UNGUIDED,
 ) -> Plan:
     """The plan of a request.
 
@@ -244,7 +318,7 @@ def make_plan(
         groups = _holders(groups, native_form, model) or groups
     cross = wanted == AUTO and key is not None and key.cross_group_retry
     form = native_form if options.prefer_same_dialect else ""
-    return Plan(groups, options.retry_times + 1, health, rng, form, cross, model)
+    return Plan(groups, options.retry_times + 1, health, rng, form, cross, model, guides)
 
 
 def _of_one(

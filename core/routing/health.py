@@ -22,6 +22,11 @@ FAILURES_TO_OPEN = 3
 """Failures in a row (5xx, connection) that open the breaker; one 429 or 401 is enough."""
 
 
+def tells(status: int) -> bool:
+    """Whether a failure says anything about the channel: 4xx but 401, 403, 408, 429 are the request's own fault."""
+    return not 400 <= status < 500 or status in (401, 403, 408, 429)
+
+
 class _Entry:
     __slots__ = ("failures", "free_at", "pause_ends")
 
@@ -41,7 +46,7 @@ class Health:
 
     def failure(self, channel_id: int, key_index: int, status: int, retry_after_ms: int, now: float) -> None:
         """Notes a failure. Statuses that are the request's own fault (4xx but 401, 403, 408, 429) count for nothing."""
-        if 400 <= status < 500 and status not in (401, 403, 408, 429):
+        if not tells(status):
             self.released(channel_id, key_index)
             return
         entry = self._entries.setdefault((channel_id, key_index), _Entry())

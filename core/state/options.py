@@ -11,7 +11,7 @@ from core.errors import InvalidRequest
 from core.options.kinds import TRUE, status_set
 from core.options.table import ALIASES, DEFAULTS, validate
 from core.pacing.rules import Rule, parsed
-from core.state import responses_policy
+from core.state import affinity_rules, responses_policy
 from core.state.responses_policy import ResponsesPolicy
 
 
@@ -49,6 +49,9 @@ class Options:
     rate_limit_minutes: int
     rate_limit_groups: Mapping[str, tuple[int, int]]
     prefer_same_dialect: bool
+    channel_choice: str
+    """"weight", or of two drawn by weight the one that is quicker ("latency") or cheaper ("cost")."""
+    affinity: affinity_rules.Policy
     monitor_enabled: bool
     thresholds: tuple[tuple[str, float], ...]
     """What the machine may be used at most, per cent; 0: any."""
@@ -132,6 +135,8 @@ class Options:
                 if isinstance(pair, list) and len(pair) == 2 and all(type(count) is int for count in pair)
             },
             prefer_same_dialect=on("isthmus.prefer_same_dialect"),
+            channel_choice=raw["isthmus.channel_choice"],
+            affinity=affinity_rules.Policy.parse(raw),
             monitor_enabled=on("performance_setting.monitor_enabled"),
             thresholds=(
                 ("cpu", float(raw["performance_setting.monitor_cpu_threshold"])),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.pricing.tables import PriceTables
+from core.state.channel_extras import NOTHING, extras
 from core.state.options import Options
 from core.state.types import ENABLED, Channel, ChannelKey, Snapshot, Tier
 from core.store import models
@@ -52,6 +53,10 @@ def channel_of(row: models.Channel, key_states: frozenset[int] = ONLY_ENABLED) -
     except (TypeError, ValueError):
         statuses, defect = {}, "status_code_mapping does not map numbers to numbers"
     try:
+        more = extras(parsed["settings"])
+    except ValueError as error:
+        more, defect = NOTHING, str(error)
+    try:
         info = json.loads(row.channel_info or "{}")
         if not isinstance(info, dict):
             raise ValueError("not an object")
@@ -94,6 +99,9 @@ def channel_of(row: models.Channel, key_states: frozenset[int] = ONLY_ENABLED) -
         created=row.created_time or 0,
         multi_key_mode=info.get("multi_key_mode") or "random" if multi else "",
         defect=defect,
+        limits=more.limits,
+        windows=more.windows,
+        cost=more.cost,
     )
 
 

@@ -7,6 +7,7 @@ import ipaddress
 import json
 import logging
 import time
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from core.errors import RecordNotFound
@@ -111,6 +112,8 @@ class State:
         """The snapshot must be built anew; stays set until that worked."""
         self._task: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self.forget_conversations: Callable[[int], object] = lambda number: None
+        """Told when somebody clears affinity's memory, here or on another worker."""
 
     @classmethod
     async def open(cls, store: Store, settings: CoreSettings) -> State:
@@ -203,6 +206,9 @@ class State:
             self._accounts.pop(entity)
             for secret in [secret for secret, (account, _) in self._keys.items() if account.id == entity]:
                 self._keys.pop(secret)
+            return False
+        if kind == changes.AFFINITY:
+            self.forget_conversations(entity)
             return False
         return True
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
+from core.state.channel_extras import ChannelLimits, Window
+
 if TYPE_CHECKING:
     from core.pricing.tables import PriceTables
     from core.state.options import Options
@@ -122,6 +124,11 @@ class Channel:
     multi_key_mode: str = ""
     """"", "random" or "polling"."""
     defect: str = ""
+    limits: ChannelLimits | None = None
+    windows: tuple[Window, ...] = ()
+    """Weights by the clock; where none holds, weight does."""
+    cost: float = 1.0
+    """What the vendor takes here beside elsewhere; for a choice by cost."""
 
 
 @dataclass(frozen=True, slots=True)

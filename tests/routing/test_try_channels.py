@@ -27,10 +27,12 @@ class Run:
         self.errors = list(errors)
         self.tried: list[int] = []
         self.disabled: list[tuple[int, int]] = []
-        unused, settings = cast(Any, None), cast(Any, CoreSettings(data=Path("/")))
+        unused, settings = cast(Any, None), cast(Any, CoreSettings(data=Path("/nowhere")))
         self.relay = Relay(settings, unused, unused, unused, unused, self.disable)
         snapshot = SimpleNamespace(options=Options.parse(options))
-        self.exchange: Any = SimpleNamespace(request_id="r", attempts=[], group="", snapshot=snapshot)
+        self.exchange: Any = SimpleNamespace(
+            request_id="r", attempts=[], group="", snapshot=snapshot, conversation=None, taken=None, usage=None
+        )
 
     async def disable(self, channel_id: int, key_index: int, reason: str) -> None:
         self.disabled.append((channel_id, key_index))
