@@ -178,6 +178,7 @@ async def open_node(settings: CoreSettings) -> Node:
         started=int(time.time()),
         throttle=Throttle(store.proofs),
         rounds=Runner(store.system_tasks, _worker(settings)),
+        guide=relay.guide,
         upstream=upstream,
         web=Web(upstream),
         stopping=lambda: relay.stopping,
@@ -186,6 +187,7 @@ async def open_node(settings: CoreSettings) -> Node:
     chores = [channel_tests.chore(services), balances.chore(services), log_cleanup.chore(services)]
     schedule = Schedule(store.system_tasks, services.rounds, chores)
     schedule.open()
+    state.forget_conversations = relay.guide.affinity.forget_numbered
     reporter = Reporter(services)
     reporter.open()
     return Node(settings, database, store, state, ledger, upstream, relay, services, schedule, reporter)

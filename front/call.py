@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import os
 import time
@@ -13,6 +14,9 @@ from sanic import Request
 from front.settings import FrontSettings
 
 logger = logging.getLogger("isthmus.front")
+CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "mj-api-secret", "cookie"})
+HEADER_MOST = 1024
+"""Characters of a header that core is told."""
 REALTIME_KEY = "openai-insecure-api-key."
 
 
@@ -65,6 +69,16 @@ def metadata(request: Request, settings: FrontSettings, request_id: str, key: st
     if settings.front_secret:
         pairs.append(("isthmus-front-secret", settings.front_secret))
     return pairs
+
+
+def client_headers(request: Request, names: tuple[str, ...]) -> tuple[str, str]:
+    """The metadata that tells core some of the client's headers; credentials are never among them."""
+    found = {
+        name: str(request.headers[name])[:HEADER_MOST]
+        for name in names
+        if name in request.headers and name not in CREDENTIALS
+    }
+    return "isthmus-client-headers", json.dumps(found)
 
 
 def stamp(headers: dict[str, str], request_id: str) -> dict[str, str]:

@@ -72,6 +72,8 @@ class Relay:
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
         self._known = KnownKeys()
         self._ping_seconds = settings.ping_seconds
+        self._client_headers: tuple[str, ...] = ()
+        """Headers that affinity rules read."""
         """As core told it last, with a key."""
         self.keeps_responses = False
         """As core told it last: whether answers of the Responses dialect are kept."""
@@ -213,7 +215,10 @@ class Relay:
             checked = await self._access.CheckKey(CHECK_KEY, metadata=metadata)
             self._ping_seconds = checked.ping_seconds or self.settings.ping_seconds
             self.keeps_responses = checked.keeps_responses
+            self._client_headers = tuple(checked.client_headers)
             self._known.add(caller)
+        if self._client_headers:
+            metadata.append(call.client_headers(request, self._client_headers))
         return metadata
 
     # -- shared -------------------------------------------------------------------------------

@@ -84,6 +84,9 @@ def receipt_of(
         receipt.key_name = key.name
     if account.record_address:
         receipt.client_address = principal.client_address
+    if (kept := exchange.conversation) is not None:
+        receipt.affinity.rule_name, receipt.affinity.fingerprint = kept.rule_name, kept.fingerprint
+        receipt.affinity.channel_id, receipt.affinity.group = kept.channel_id, kept.group
     if usage is not None:
         receipt.usage.CopyFrom(usage)
     if bill is not None:

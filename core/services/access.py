@@ -37,6 +37,7 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
             key_id=key.id if key is not None else 0,
             ping_seconds=self._services.state.snapshot.options.ping_seconds,
             keeps_responses=self._services.state.snapshot.options.keep_responses,
+            client_headers=self._services.state.snapshot.options.affinity.headers,
         )
 
     @guarded_unary

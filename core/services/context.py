@@ -20,6 +20,7 @@ from core.pipeline.authenticate import (
     require_role,
     try_authenticate_key,
 )
+from core.pipeline.guide import Guide
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.trial import Tester
 from core.rounds.runner import Runner
@@ -43,6 +44,7 @@ class Services:
     started: int
     throttle: Throttle
     rounds: Runner
+    guide: Guide
     upstream: Upstream
     web: Web
     mailer: Mailer = field(default_factory=Mailer)

@@ -8,11 +8,11 @@ from isthmus.v1 import routing_pb2, routing_pb2_grpc
 
 from core.errors import RecordNotFound
 from core.link.call import CallInfo, guarded_unary
-from core.manage import fields
+from core.manage import affinity, fields
 from core.manage.audit import acting
 from core.rounds import channel_tests
 from core.services.context import Services
-from core.state.types import ROLE_ADMIN
+from core.state.types import ROLE_ADMIN, ROLE_ROOT
 from core.store.models import SystemTask
 
 # ruff: noqa: N802 - the proto's names
@@ -54,6 +54,24 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
             if task is None:
                 raise RecordNotFound("No such round is under way.")
             return routing_pb2.AbortRoundResponse(round=round_of(task))
+
+    @guarded_unary
+    async def GetAffinity(self, request: routing_pb2.GetAffinityRequest, info: CallInfo, context: Any) -> Any:
+        """What is remembered of conversations."""
+        await self._services.account(info, ROLE_ROOT)
+        return affinity.told(self._services)
+
+    @guarded_unary
+    async def ClearAffinity(self, request: routing_pb2.ClearAffinityRequest, info: CallInfo, context: Any) -> Any:
+        """Forgets conversations."""
+        async with acting(self._services, info, ROLE_ROOT, "channel.clear_affinity", rule=request.rule_name[:64]):
+            return routing_pb2.ClearAffinityResponse(deleted=await affinity.clear(self._services, request))
+
+    @guarded_unary
+    async def GetCacheUse(self, request: routing_pb2.GetCacheUseRequest, info: CallInfo, context: Any) -> Any:
+        """What caches held of a conversation."""
+        await self._services.account(info, ROLE_ADMIN)
+        return affinity.cache_use(self._services, request)
 
 
 def round_of(task: SystemTask) -> routing_pb2.Round:

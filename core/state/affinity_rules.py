@@ -69,7 +69,6 @@ class Policy:
     @classmethod
     def parse(cls, raw: Mapping[str, str]) -> Policy:
         """From options that are valid; rules that are not are none."""
-        prefix = "channel_affinity_setting."
         try:
             found = rules(raw[NAME])
         except ValueError:
@@ -78,14 +77,14 @@ class Policy:
         if any(rule.agents for rule in found):
             headers.add("user-agent")
         return cls(
-            enabled=raw[prefix + "enabled"] == TRUE,
-            switch=raw[prefix + "switch_on_success"] == TRUE,
-            keep_disabled=raw[prefix + "keep_on_channel_disabled"] == TRUE,
-            most=int(raw[prefix + "max_entries"]),
-            ttl=int(raw[prefix + "default_ttl_seconds"]),
+            enabled=raw["channel_affinity_setting.enabled"] == TRUE,
+            switch=raw["channel_affinity_setting.switch_on_success"] == TRUE,
+            keep_disabled=raw["channel_affinity_setting.keep_on_channel_disabled"] == TRUE,
+            most=int(raw["channel_affinity_setting.max_entries"]),
+            ttl=int(raw["channel_affinity_setting.default_ttl_seconds"]),
             rules=found,
             keep=raw["isthmus.keep_conversations"] == TRUE,
-            headers=tuple(sorted(headers)) if raw[prefix + "enabled"] == TRUE else (),
+            headers=tuple(sorted(headers)) if raw["channel_affinity_setting.enabled"] == TRUE else (),
         )
 
     def matching(self, model: str, path: str) -> tuple[Rule, ...]:

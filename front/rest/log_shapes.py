@@ -86,6 +86,13 @@ def _for_admins(entry: admin_pb2.LogEntry, held: billing_pb2.Receipt) -> dict[st
             "local_count_tokens": held.usage.source == usage_pb2.USAGE_SOURCE_COUNTED,
         }
     }
+    if held.HasField("affinity"):
+        told["admin_info"]["channel_affinity"] = {
+            "rule_name": held.affinity.rule_name,
+            "key_fp": held.affinity.fingerprint,
+            "using_group": held.affinity.group,
+            "channel_id": held.affinity.channel_id,
+        }
     if not held.attempts:
         return told
     last = held.attempts[-1]

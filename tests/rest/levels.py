@@ -118,6 +118,9 @@ POST   /api/channel/:id/key                  root
 GET    /api/option/                          root
 PUT    /api/option/                          root
 POST   /api/option/rest_model_ratio          root
+GET    /api/option/channel_affinity_cache    root
+DELETE /api/option/channel_affinity_cache    root
+GET    /api/log/channel_affinity_usage_cache admin
 GET    /api/log/                             admin
 DELETE /api/log/                             root
 GET    /api/log/stat                         admin

@@ -133,6 +133,9 @@ CatalogService.GetRatioConfig   public
 RoutingService.TestChannels     admin
 RoutingService.GetRound         admin
 RoutingService.AbortRound       admin
+RoutingService.GetAffinity      root
+RoutingService.ClearAffinity    root
+RoutingService.GetCacheUse      admin
 PaymentService.GetWays          user
 PaymentService.QuoteTopUp       user
 PaymentService.StartTopUp       user

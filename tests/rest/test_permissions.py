@@ -49,6 +49,15 @@ def caller(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+TOLD = {
+    ("GET", "/api/channel/tag/models"): (400,),
+    ("DELETE", "/api/option/channel_affinity_cache"): (400,),
+    ("GET", "/api/log/channel_affinity_usage_cache"): (400,),
+    ("GET", "/api/channel/test"): (200, 409),
+}
+"""Statuses of routes that tell what is missing, or under way, by them."""
+
+
 @pytest.mark.parametrize(("row", "level"), SIGNED_IN, ids=lambda value: " ".join(value) if len(value) == 2 else "")
 def test_levels(
     row: tuple[str, str], level: str, caller: str, gateway: House, user: Person, admin: Person, root: Person
@@ -70,7 +79,7 @@ def test_levels(
         if reply.status == 403:
             assert answer["code"] == "VERIFICATION_REQUIRED"
         else:
-            assert reply.status == (400 if path == "/api/channel/tag/models" else 200), (reply.status, answer)
+            assert reply.status in TOLD.get(row, (200,)), (reply.status, answer)
         assert reply.headers.get("auth-version") or not answer["success"]
     else:
         assert reply.status == 200

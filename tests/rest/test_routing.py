@@ -1,0 +1,66 @@
+"""Channels at work over REST: rounds of tests, affinity's memory."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.house import House, http, until
+from tests.rest.people import Person
+
+
+def test_a_round_of_tests(admin: Person) -> None:
+    begun = admin.get("GET", "/api/channel/test")
+    assert begun["status"] == "running"
+    assert begun["task_id"].startswith("systask_")
+    again = admin.ask("GET", "/api/channel/test")
+    if again.status == 409:
+        assert again.json()["data"]["type"] == "channel_test"
+        assert again.json()["data"]["task_id"] == begun["task_id"]
+
+    def over() -> bool:
+        reply = admin.ask("DELETE", "/api/channel/test").json()
+        return reply["success"] or "under way" in reply["message"]
+
+    until(over)
+    assert "under way" in admin.refused("DELETE", "/api/channel/test")
+
+
+def test_affinity_by_a_header_and_what_is_told_of_it(gateway: House, root: Person, admin: Person) -> None:
+    rule = [
+        {"name": "sessions", "key_sources": [{"type": "request_header", "key": "X-Session"}], "include_rule_name": True}
+    ]
+    before = root.get("GET", "/api/option/")
+    assert any(row["key"] == "channel_affinity_setting.rules" for row in before)
+    wrong = [{"name": "x", "key_sources": [{"type": "request_header"}]}]
+    told = root.refused("PUT", "/api/option/", {"key": "channel_affinity_setting.rules", "value": json.dumps(wrong)})
+    assert "0.key_sources.0.key" in told
+    root.get("PUT", "/api/option/", {"key": "channel_affinity_setting.rules", "value": json.dumps(rule)})
+    try:
+        _, key = root.key(unlimited_quota=True)
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+        for _ in range(2):
+            headers = {"Authorization": f"Bearer {key}", "X-Session": "talk-1"}
+            assert http("POST", gateway.base + "/v1/chat/completions", body, headers).status == 200
+        known = root.get("GET", "/api/option/channel_affinity_cache")
+        assert (known["enabled"], known["total"], known["by_rule_name"]) == (True, 1, {"sessions": 1})
+        assert known["cache_capacity"] == 100_000
+
+        def line() -> dict[str, str] | None:
+            rows = admin.get("GET", "/api/log/?type=2&page_size=1")["items"]
+            info = json.loads(rows[0]["other"])["admin_info"] if rows else {}
+            found: dict[str, str] | None = info.get("channel_affinity")
+            return found
+
+        logged = until(line)
+        assert logged is not None
+        query = f"rule_name=sessions&key_fp={logged['key_fp']}&using_group={logged['using_group']}"
+        use = admin.get("GET", f"/api/log/channel_affinity_usage_cache?{query}")
+        assert (use["total"], use["key_fp"]) == (2, logged["key_fp"])
+        assert use["total_tokens"] == use["prompt_tokens"] + use["completion_tokens"] > 0
+        assert admin.ask("GET", "/api/log/channel_affinity_usage_cache?rule_name=x").status == 400
+        assert root.ask("DELETE", "/api/option/channel_affinity_cache").status == 400
+        assert root.get("DELETE", "/api/option/channel_affinity_cache?rule_name=another") == {"deleted": 0}
+        assert root.get("DELETE", "/api/option/channel_affinity_cache?all=true") == {"deleted": 1}
+        assert root.get("GET", "/api/option/channel_affinity_cache")["total"] == 0
+    finally:
+        root.get("PUT", "/api/option/", {"key": "channel_affinity_setting.rules", "value": "[]"})
