@@ -54,7 +54,7 @@ def add(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
     """Adds receipts to the sums; receipts are as they were written to the log."""
     consumed = [receipt for receipt in receipts if receipt.kind == billing_pb2.RECEIPT_KIND_CONSUME]
     if consumed:
-        _add_usage(db, consumed)
+        add_usage(db, consumed)
     measured = [receipt for receipt in receipts if _measured(receipt)]
     if measured:
         _add_measures(db, measured)
@@ -76,7 +76,8 @@ def _dims(receipt: billing_pb2.Receipt) -> dict[str, int | str]:
     }
 
 
-def _add_usage(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
+def add_usage(db: Sql, receipts: Sequence[billing_pb2.Receipt]) -> None:
+    """Adds receipts of requests to the sums by hour."""
     sums: dict[tuple[int, int, Row], list[int]] = defaultdict(lambda: [0] * len(FIGURES))
     for receipt in receipts:
         dims, usage = _dims(receipt), receipt.usage

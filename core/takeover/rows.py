@@ -19,6 +19,11 @@ ROLES = frozenset({1, 10, 100})
 """User, admin, root. New API's guest (0) cannot sign in anywhere."""
 ENABLED, DISABLED = 1, 2
 KEY_HINT = 4
+IDENTITIES = {
+    "github": "github_id", "discord": "discord_id", "oidc": "oidc_id", "wechat": "wechat_id",
+    "telegram": "telegram_id", "linuxdo": "linux_do_id",
+}  # fmt: skip
+"""Provider (core/identity/provider.py) -> its column of users."""
 
 
 class Left(Exception):
@@ -39,6 +44,8 @@ class Taken:
     """What is kept as a hash, or encrypted, and not as it is."""
     invited: tuple[int, int] = (0, 0)
     """What an account got for inviting others: not yet moved, moved."""
+    identities: dict[str, str] = field(default_factory=dict)
+    """Provider -> who an account is there."""
 
     def short(self, name: str, value: str, most: int) -> None:
         """Sets a text column, cut where it is too long."""
@@ -78,7 +85,11 @@ def user(row: Mapping[str, Any]) -> Taken:
     waiting = max(0, whole(row.get("aff_quota")))
     made.invited = (waiting, max(0, whole(row.get("aff_history")) - waiting))
     made.secret = text(row.get("access_token"))
+    for provider, column in IDENTITIES.items():
+        if subject := text(row.get(column)):
+            made.identities[provider] = subject[:255]
     made.columns = {
+        "stripe_customer": text(row.get("stripe_customer"))[:64],
         "username": _named(row, "username", 191),
         "password": text(row.get("password")),
         "role": role,
@@ -296,6 +307,7 @@ def log(row: Mapping[str, Any]) -> dict[str, Any]:
         "group": text(row.get("group"))[:64],
         "ip": text(row.get("ip"))[:64],
         "request_id": text(row.get("request_id"))[:64],
+        "upstream_request_id": text(row.get("upstream_request_id"))[:128],
         "other": document(row.get("other")),
     }
 

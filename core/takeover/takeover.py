@@ -12,6 +12,7 @@ from core.errors import Conflict
 from core.store.database import Unstorable
 from core.store.store import Store
 from core.takeover import rows
+from core.takeover.plain import PLAIN, convert
 from core.takeover.report import Report, TableReport
 from core.takeover.rows import Convert, Left, Taken
 from core.takeover.source import Row, Source
@@ -19,7 +20,7 @@ from core.takeover.target import TABLES, Target
 from core.takeover.values import moment, whole
 from core.vendors.registry import ALL
 
-READ = frozenset({*TABLES, "options", "logs", "setups"})
+READ = frozenset({*TABLES, *(plain.name for plain in PLAIN), "options", "logs", "setups"})
 DERIVED = frozenset({"abilities", "perf_metrics", "subscription_pre_consume_records", "quota_data"})
 """Made anew from others, here in another way."""
 RUNTIME = frozenset({"system_tasks", "system_task_locks", "system_instances", "schema_migrations"})
@@ -29,6 +30,7 @@ ELSEWHERE = {
 }
 _COLUMNS = """
 users       id username password display_name role status email access_token quota used_quota request_count group
+users       github_id discord_id oidc_id wechat_id telegram_id linux_do_id stripe_customer
 users       aff_code aff_count aff_quota aff_history inviter_id setting remark created_at last_login_at deleted_at
 tokens      id user_id key status name created_time accessed_time expired_time remain_quota unlimited_quota
 tokens      model_limits_enabled model_limits allow_ips used_quota group cross_group_retry deleted_at
@@ -44,6 +46,8 @@ passkey_credentials updated_at deleted_at
 KNOWN: dict[str, set[str]] = {}
 for _table, *_names in map(str.split, _COLUMNS.strip().splitlines()):
     KNOWN.setdefault(_table, set()).update(_names)
+for _plain in PLAIN:
+    KNOWN[_plain.name] = set(_plain.columns())
 """Columns that are read, or that are counted here in another way."""
 
 Progress = Callable[[str, int, int], None]
@@ -79,6 +83,8 @@ class Takeover:
         await self._table("redemptions", rows.redemption)
         await self._table("two_fas", partial(rows.two_factor, owners=self._owners))
         await self._table("passkey_credentials", partial(rows.passkey, owners=self._owners))
+        for plain in PLAIN:
+            await self._table(plain.name, partial(convert, plain=plain, owners=self._owners))
         if self._logs:
             await self._log_lines()
         await self._rest()
@@ -89,8 +95,10 @@ class Takeover:
     async def _table(self, name: str, convert: Convert) -> None:
         if name not in self._source.tables:
             return
-        report = self.report.table(name)
         total, seen = await self._source.count(name), 0
+        if not total:
+            return
+        report = self.report.table(name)
         strange = [column for column in await self._source.columns(name) if column not in KNOWN[name]]
         filled: set[str] = set()
         async for page in self._source.pages(name):

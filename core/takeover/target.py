@@ -5,18 +5,22 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from isthmus.v1 import billing_pb2
 
 from core.ledger import purses
+from core.ledger.statistics import add_usage
 from core.options.row import is_secret
-from core.store import changes
-from core.store.models import Channel, Log, Option, Passkey, Redemption, Setup, Token, TwoFactor, User
+from core.store import changes, identities
+from core.store.models import Channel, Identity, Log, Option, Passkey, Redemption, Setup, Token, TwoFactor, User
 from core.store.options import SEALED
 from core.store.store import Store
+from core.takeover.plain import PLAIN, Plain
 from core.takeover.rows import Taken
 
+CONSUME = 2
 SYSTEM = 4
 """logs.type of what the system does by itself (New API)."""
 NAME = "New API"
@@ -25,6 +29,23 @@ TABLES = ("users", "tokens", "channels", "redemptions", "two_fas", "passkey_cred
 NEW_CODE = "has a new invitation code: it had none, or another's"
 POINTER = 0
 """source_id of the row that says how far logs were taken."""
+
+
+def _receipt(line: Mapping[str, Any]) -> billing_pb2.Receipt:
+    """As much of a receipt as sums are made from."""
+    receipt = billing_pb2.Receipt(
+        account_id=line["user_id"],
+        username=line["username"],
+        key_id=line["token_id"],
+        key_name=line["token_name"],
+        model=line["model_name"],
+        group=line["group"],
+        settled_ms=line["created_at"] * 1000,
+        quota=line["quota"],
+    )
+    receipt.usage.input_tokens, receipt.usage.output_tokens = line["prompt_tokens"], line["completion_tokens"]
+    receipt.attempts.add(channel_id=line["channel_id"])
+    return receipt
 
 
 class Target:
@@ -40,6 +61,7 @@ class Target:
             "redemptions": self._redemption,
             "two_fas": self._two_factor,
             "passkey_credentials": self._passkey,
+            **{plain.name: partial(self._plain, plain) for plain in PLAIN},
         }
 
     def digest(self, row: Mapping[str, Any]) -> str:
@@ -97,6 +119,13 @@ class Target:
         hashed = self._vault.digest(taken.secret) if taken.secret else None
         fields = {**taken.columns, "aff_code": code, "purse_id": purse_id, "access_token_hash": hashed}
         User.insert(id=taken.id, **fields).execute()
+        for provider, subject in taken.identities.items():
+            if Identity.select().where(Identity.provider == provider, Identity.subject == subject).exists():
+                note = f"who it is at {provider} is another account already"
+                if note not in taken.changed:
+                    taken.changed.append(note)
+                continue
+            identities.insert(taken.id, provider, subject)
         waiting, moved = taken.invited
         if waiting or moved:
             purses.create(self._database, billing_pb2.PURSE_KIND_INVITATION, taken.id, granted=waiting, settled=moved)
@@ -128,6 +157,12 @@ class Target:
         TwoFactor.insert(id=taken.id, secret=self._vault.encrypt(taken.secret), **taken.columns).execute()
         return 0
 
+    def _plain(self, plain: Plain, taken: Taken) -> int:
+        sealed = {name: self._vault.encrypt(taken.columns.get(name, "")) for name in plain.sealed}
+        number = {} if plain.model is Identity else {"id": taken.id}
+        plain.model.insert(**number, **{**taken.columns, **sealed}).execute()
+        return 0
+
     def _passkey(self, taken: Taken) -> int:
         Passkey.insert(id=taken.id, **taken.columns).execute()
         return 0
@@ -156,7 +191,7 @@ class Target:
             if User.select().where(User.role == 100).exists() and not Setup.select().exists():
                 Setup.create(id=1, version=NAME, initialized_at=initialized_at or int(time.time()))
             if self._database.kind == "postgres":
-                for name in TABLES:
+                for name in (*TABLES, *(plain.name for plain in PLAIN)):
                     self._database.execute(
                         f"SELECT setval(pg_get_serial_sequence('{name}', 'id'),"  # noqa: S608
                         f" GREATEST((SELECT COALESCE(MAX(id), 0) FROM {name}), 1))"
@@ -174,6 +209,8 @@ class Target:
 
         def run() -> None:
             Log.insert_many(lines).execute()
+            # Sums by hour outlive the lines; pages of usage read them alone.
+            add_usage(self._database, [_receipt(line) for line in lines if line["type"] == CONSUME])
             self._database.execute_count(
                 "INSERT INTO takeovers (kind, source_id, digest, taken_at) VALUES ('logs', ?, ?, ?)"
                 " ON CONFLICT (kind, source_id) DO UPDATE SET digest = excluded.digest, taken_at = excluded.taken_at",

@@ -39,7 +39,7 @@ TYPES = {
 
 TABLES: dict[str, str] = {
     "users": """id:id username:vc(191) password:text display_name:vc(191) role:int32 status:int32 email:vc(191)
-        github_id:vc(191) access_token:char(32) quota:int32 used_quota:int32 request_count:int32 group:vc(64)
+        github_id:vc(191) linux_do_id:vc(191) shade:vc(191) access_token:char(32) quota:int32 used_quota:int32 request_count:int32 group:vc(64)
         aff_code:vc(32) aff_count:int32 aff_quota:int32 aff_history:int32 inviter_id:int32 deleted_at:time setting:text
         remark:vc(255) stripe_customer:vc(64) created_at:int last_login_at:int""",
     "tokens": """id:id user_id:int key:char(48) status:int name:vc(191) created_time:int accessed_time:int
@@ -61,6 +61,20 @@ TABLES: dict[str, str] = {
         backup_state:bool transports:text attachment:vc(32) last_used_at:time created_at:time updated_at:time
         deleted_at:time""",
     "two_fa_backup_codes": "id:id user_id:int code_hash:vc(255) is_used:bool used_at:time created_at:time",
+    "custom_oauth_providers": """id:id name:vc(64) slug:vc(64) icon:vc(128) enabled:bool client_id:vc(256)
+        client_secret:vc(512) authorization_endpoint:vc(512) token_endpoint:vc(512) user_info_endpoint:vc(512)
+        scopes:vc(256) user_id_field:vc(128) username_field:vc(128) display_name_field:vc(128) email_field:vc(128)
+        well_known:vc(512) auth_style:int access_policy:text access_denied_message:vc(512) created_at:time
+        updated_at:time""",
+    "user_oauth_bindings": "id:id user_id:int provider_id:int provider_user_id:vc(256) created_at:time",
+    "checkins": "id:id user_id:int checkin_date:vc(10) quota_awarded:int created_at:int",
+    "vendors": """id:id name:vc(128) description:text icon:vc(128) status:int created_time:int updated_time:int
+        deleted_at:time""",
+    "models": """id:id model_name:vc(128) description:text icon:vc(128) tags:vc(255) vendor_id:int endpoints:text
+        status:int sync_official:int created_time:int updated_time:int deleted_at:time name_rule:int""",
+    "prefill_groups": """id:id name:vc(64) type:vc(32) items:json description:vc(255) created_time:int updated_time:int
+        deleted_at:time""",
+    "midjourneys": "id:id code:int user_id:int action:vc(40) mj_id:vc(191)",
     "setups": "id:id version:vc(50) initialized_at:int",
     "logs": """id:id user_id:int created_at:int type:int content:text username:vc(191) token_name:vc(191)
         model_name:vc(191) quota:int prompt_tokens:int completion_tokens:int use_time:int is_stream:bool channel_id:int
@@ -89,10 +103,10 @@ def rows(sandbox: str = "http://127.0.0.1:1") -> dict[str, list[dict[str, Any]]]
              "aff_code": "AAAA", "setting": '{"record_ip_log": true, "notify_type": "email"}', "remark": "the boss"},
             {**user, "id": 2, "username": "ada", "display_name": "Ada ❤", "email": "ada@example.org",
              "quota": 2_147_483_647, "used_quota": 1_234_567, "request_count": 77, "aff_code": "BBBB", "aff_quota": 30,
-             "aff_history": 100, "github_id": "4711"},
+             "aff_history": 100, "github_id": "4711", "linux_do_id": "12", "stripe_customer": "cus_1"},
             {**user, "id": 3, "username": "owes", "quota": -500, "used_quota": 2_000, "aff_code": "CCCC",
-             "inviter_id": 2},
-            {**user, "id": 4, "username": "gone", "quota": 9, "aff_code": "DDDD", "deleted_at": WHEN},
+             "inviter_id": 2, "github_id": "4711"},
+            {**user, "id": 4, "username": "gone", "quota": 9, "aff_code": "DDDD", "shade": "of a fork", "deleted_at": WHEN},
             {**user, "id": 7, "username": "guest", "role": 0, "aff_code": ""},
         ],
         "tokens": [
@@ -131,6 +145,23 @@ def rows(sandbox: str = "http://127.0.0.1:1") -> dict[str, list[dict[str, Any]]]
              "aa_guid": "rc4AAjW8xgpkiwsl8fBVAw==", "user_verified": True, "backup_state": False, "last_used_at": WHEN, "created_at": WHEN},
         ],
         "two_fa_backup_codes": [{"id": 1, "user_id": 3, "code_hash": HASH, "is_used": False, "created_at": WHEN}],
+        "custom_oauth_providers": [
+            {"id": 3, "name": "Acme", "slug": "acme", "enabled": True, "client_id": "c", "client_secret": "acme-secret",
+             "authorization_endpoint": "https://a.example/a", "token_endpoint": "https://a.example/t",
+             "user_info_endpoint": "https://a.example/u", "auth_style": 1, "created_at": WHEN, "updated_at": WHEN},
+        ],
+        "user_oauth_bindings": [
+            {"id": 1, "user_id": 2, "provider_id": 3, "provider_user_id": "ada-at-acme", "created_at": WHEN},
+            {"id": 2, "user_id": 99, "provider_id": 3, "provider_user_id": "orphan", "created_at": WHEN},
+        ],
+        "checkins": [{"id": 5, "user_id": 2, "checkin_date": "2025-03-04", "quota_awarded": 77, "created_at": 1741064767}],
+        "vendors": [{"id": 2, "name": "OpenAI", "status": 1, "icon": "OpenAI.Color", "created_time": 1700000000}],
+        "models": [
+            {"id": 6, "model_name": "gpt-4o", "vendor_id": 2, "status": 1, "tags": "a,b", "endpoints": '["openai"]', "name_rule": 0},
+            {"id": 7, "model_name": "old", "status": 1, "deleted_at": WHEN},
+        ],
+        "prefill_groups": [{"id": 1, "name": "all", "type": "model", "items": ["gpt-4o"], "created_time": 1700000000}],
+        "midjourneys": [{"id": 1, "code": 1, "user_id": 2, "action": "IMAGINE", "mj_id": "x"}],
         "setups": [{"id": 1, "version": "v0.9.1", "initialized_at": 1690000000}],
         "logs": [
             {"id": number, "user_id": 2, "created_at": 1700000000 + number, "type": 2, "content": "", "username": "ada",
@@ -140,7 +171,8 @@ def rows(sandbox: str = "http://127.0.0.1:1") -> dict[str, list[dict[str, Any]]]
             for number in range(1, 451)
         ],
         "top_ups": [{"id": 1, "user_id": 2, "amount": 5, "money": 36.5, "trade_no": "t1", "payment_method": "alipay",
-                     "create_time": 1700000000, "complete_time": 1700000001, "status": "success"}],
+                     "create_time": 1700000000, "complete_time": 1700000001, "status": "success"},
+                    {"id": 2, "user_id": 2, "amount": 1, "money": 7.3, "trade_no": "t2", "create_time": 1700000000, "status": "pending"}],
     }  # fmt: skip
 
 
@@ -161,7 +193,7 @@ def _sent(kind: str, value: Any) -> Any:
         return value.strftime("%Y-%m-%d %H:%M:%S.123456789+00:00")
     if isinstance(value, datetime) and kind == "mysql":
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list)):
         return json.dumps(value).encode() if kind == "sqlite" else json.dumps(value)
     return value
 

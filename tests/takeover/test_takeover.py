@@ -17,7 +17,21 @@ from core.ledger import purses
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
-from core.store.models import Channel, Log, Redemption, Token, TwoFactor, User
+from core.store.logs import Asked
+from core.store.models import (
+    Channel,
+    CheckIn,
+    CustomProvider,
+    Log,
+    ModelRow,
+    Order,
+    PrefillGroup,
+    Redemption,
+    Token,
+    TwoFactor,
+    User,
+    VendorRow,
+)
 from core.store.passwords import verify_password
 from core.store.store import Store
 from core.takeover.report import Report
@@ -121,13 +135,34 @@ async def test_everything_is_there_to_the_unit(old: str, store: Store, tmp_path:
     assert await store.redemptions.redeem(newapi.CODE, 2) == 700
     standing = await store.two_factor.standing(3)
     assert standing.enabled
+    assert await store.identities.of([2, 3]) == {2: {"github": "4711", "linuxdo": "12", "custom:3": "ada-at-acme"}}
+    assert users[2].stripe_customer == "cus_1"
+    provider = await store.database.read(lambda: CustomProvider.select().get())
+    assert (provider.id, provider.slug, provider.enabled, provider.auth_style) == (3, "acme", True, 1)
+    assert store.vault.decrypt(provider.client_secret) == "acme-secret"
+    assert provider.created_at == int(newapi.WHEN.timestamp())
+    plain = await store.database.read(
+        lambda: (
+            [(row.id, row.user_id, row.checkin_date, row.quota_awarded) for row in CheckIn.select()],
+            [(row.id, row.name, row.icon) for row in VendorRow.select()],
+            [(row.id, row.vendor_id, row.endpoints, row.deleted_at) for row in ModelRow.select().order_by(ModelRow.id)],
+            [row.items for row in PrefillGroup.select()],
+            [(row.id, row.trade_no, float(row.money), row.status) for row in Order.select().order_by(Order.id)],
+        )
+    )
+    when = int(newapi.WHEN.timestamp())
+    assert plain == (
+        [(5, 2, "2025-03-04", 77)], [(2, "OpenAI", "OpenAI.Color")], [(6, 2, '["openai"]', 0), (7, 0, "", when)],
+        ['["gpt-4o"]'], [(1, "t1", 36.5, "success"), (2, "t2", 7.3, "expired")],
+    )  # fmt: skip
     passkey = await store.passkeys.find(b"\x00\x01\x02\xff")
     assert passkey is not None
     assert (passkey.user_id, passkey.sign_count, passkey.user_verified) == (2, 5, True)
     assert passkey.aa_guid == "adce0002-35bc-c60a-648b-0b25f1f05503"
-    assert (await store.logs.list(type=2))[1] == 450
-    reasons, _ = await store.logs.list(type=4, user_id=2)
-    assert [line.content for line in reasons] == ["took over 2147483647 units, 1234567 used before, from New API"]
+    assert (await store.logs.list(Asked({"type": 2}))).total == 450
+    assert (await store.logs.sums(0, Asked({"user_id": 2})))[0] == sum(range(1, 451)), "sums by hour, too"
+    reasons = await store.logs.list(Asked({"type": 4, "user_id": 2}))
+    assert [line.content for line in reasons.rows] == ["took over 2147483647 units, 1234567 used before, from New API"]
     # Numbers go on behind those that came.
     made = await store.accounts.create("new", "hash")
     assert made.id > 7
@@ -147,15 +182,17 @@ async def test_the_report_names_what_was_changed_and_what_stays(old: str, store:
         "options: 5 rows, 3 taken, 2 left",
         "left: not known here (InvitationCodeOfAFork)",
         "left: its setup was not finished (2)",
-        "left: table top_ups, 1 rows",
+        "left: table midjourneys, 1 rows",
+        "changed: who it is at github is another account already (3)",
+        "changed: was pending, and is expired now (2)",
         "left: table logs, 450 rows",
         "left: table two_fa_backup_codes, 1 rows",
-        "left: users.github_id",
+        "left: users.shade",
         "there, 2252483126 here: the same",
     ):
         assert told in text, text
     assert "RetryTimes" in text
-    for secret in (newapi.KEY, "github-secret", newapi.HASH, newapi.SEED, "sk-vendor"):
+    for secret in (newapi.KEY, "github-secret", "acme-secret", newapi.HASH, newapi.SEED, "sk-vendor"):
         assert secret not in text
 
 
