@@ -23,6 +23,7 @@ from isthmus.v1 import (
     responses_pb2_grpc,
     routing_pb2_grpc,
     system_pb2_grpc,
+    subscription_pb2_grpc,
 )
 
 from core.identity.web import Web
@@ -37,7 +38,7 @@ from core.pacing.open import open_pacing
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
-from core.rounds import balances, channel_tests, log_cleanup
+from core.rounds import balances, channel_tests, log_cleanup, subscriptions
 from core.rounds.runner import Runner
 from core.rounds.schedule import Schedule
 from core.services.access import AccessServicer
@@ -53,6 +54,7 @@ from core.services.rerank import RerankServicer
 from core.services.responses import ResponsesServicer
 from core.services.routing import RoutingServicer
 from core.services.system import SystemServicer
+from core.services.subscription import SubscriptionServicer
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database
@@ -93,6 +95,7 @@ class Node:
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
         system_pb2_grpc.add_SystemServiceServicer_to_server(SystemServicer(self.services), target)
         payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(self.services), target)
+        subscription_pb2_grpc.add_SubscriptionServiceServicer_to_server(SubscriptionServicer(self.services), target)
 
     def local_channel(self) -> LocalChannel:
         """A channel for a front in the same process."""
@@ -184,7 +187,8 @@ async def open_node(settings: CoreSettings) -> Node:
         stopping=lambda: relay.stopping,
         running=lambda: relay.running,
     )
-    chores = [channel_tests.chore(services), balances.chore(services), log_cleanup.chore(services)]
+    rounds = (channel_tests, balances, log_cleanup, subscriptions)
+    chores = [each.chore(services) for each in rounds]
     schedule = Schedule(store.system_tasks, services.rounds, chores)
     schedule.open()
     state.forget_conversations = relay.guide.affinity.forget_numbered

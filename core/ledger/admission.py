@@ -12,6 +12,12 @@ from core.ledger.waiting import Want
 PAUSE = 0.05
 """Seconds between looks at a purse that others hold: settlements elsewhere are only seen by leasing again."""
 
+LINGER = 0.25
+"""Seconds a request waits for the purse that comes first, where others hold what it lacks, before the next one pays."""
+
+SHORT = 1.0
+"""Seconds a purse that was too short is passed over without asking again."""
+
 LOOK = 0.5
 """Seconds between looks whether a database that is slow to answer is in trouble."""
 
@@ -81,20 +87,22 @@ class Admission:
         books, draws = self._books, hold.draws
         clock = books.seams.clock
         deadline = clock() + books.tuning.patience
+        linger = clock() + LINGER
         choice = 0
+        passed: set[int] = set()
         while True:
             refusal = self._refusal()
             if refusal is not None:
                 raise refusal
             if hold.ended:
                 raise ValueError("The hold ended while it waited.")
-            if books.pools.take(hold, units, clock()):
+            if books.pools.take(hold, units, clock(), passed):
                 return
             left = deadline - clock()
             if left <= 0:
                 raise self._shortage(draws, units)
             first = draws.first_of[choice : choice + 1]
-            if books.pools.payer(draws, units) is not None:
+            if books.pools.payer(draws, units, clock(), passed) is not None:
                 first = ()
             books.freed.clear()
             asked_at = clock()
@@ -103,14 +111,20 @@ class Admission:
                 raise Overloaded("The database does not answer; try again later.", retry_after_ms=1000)
             # Patience is for others' settlements alone: a slow database is no empty purse.
             deadline += clock() - asked_at
-            if books.pools.take(hold, units, clock()):
+            linger += clock() - asked_at
+            if books.pools.take(hold, units, clock(), passed):
                 return
             if first and books.pools.free(first[0]) < units and choice + 1 < len(draws.first_of):
-                choice += 1
-                continue
-            if self._hopeless(draws, units):
-                raise self._shortage(draws, units)
-            choice = 0
+                if clock() >= linger or not self._could(first[0], units):
+                    passed.add(first[0])
+                    books.pools.note_short(first[0], units, clock() + SHORT)
+                    choice += 1
+                    continue
+            else:
+                if self._hopeless(draws, units):
+                    raise self._shortage(draws, units)
+                choice = 0
+                passed.clear()
             # Others hold it: their settlements, here or elsewhere, may free it.
             try:
                 async with asyncio.timeout(min(PAUSE, max(0.0, deadline - clock()))):

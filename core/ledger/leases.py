@@ -6,10 +6,13 @@ not flushed yet) + returning. Every function keeps each of them >= 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from core.ledger.interface import Draws, Hold
+
+SHORT_MOST = 10_000
+"""Purses that are remembered as short, of one worker."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +40,8 @@ class Pools:
 
     def __init__(self) -> None:
         self.by_purse: dict[int, Pool] = {}
+        self.short: dict[int, tuple[int, float]] = {}
+        """Purses that the database said could not serve so many units, and until when that is believed."""
 
     def get(self, purse_id: int) -> Pool:
         """The pool of a purse, made when it is new."""
@@ -50,16 +55,32 @@ class Pools:
         pool = self.by_purse.get(purse_id)
         return 0 if pool is None else pool.free
 
-    def payer(self, draws: Draws, units: int) -> int | None:
-        """The first purse of first_of whose free units cover; None: none does."""
+    def payer(self, draws: Draws, units: int, now: float, passed: Container[int] = ()) -> int | None:
+        """The first purse of first_of whose free units cover; None: none does, or an earlier one must be asked first.
+
+        A purse is passed over only where it is known to hold too little: the order is the account's wish.
+        """
         by_purse = self.by_purse
         for purse_id in draws.first_of:
             pool = by_purse.get(purse_id)
             if pool is not None and pool.free >= units:
                 return purse_id
+            if purse_id not in passed and not self.is_short(purse_id, units, now):
+                return None
         return None
 
-    def take(self, hold: Hold, units: int, now: float) -> bool:
+    def is_short(self, purse_id: int, units: int, now: float) -> bool:
+        """Whether the purse could not serve so many units a moment ago."""
+        known = self.short.get(purse_id)
+        return known is not None and units >= known[0] and now < known[1]
+
+    def note_short(self, purse_id: int, units: int, until: float) -> None:
+        """The purse cannot serve so many units."""
+        if len(self.short) >= SHORT_MOST:
+            self.short.clear()
+        self.short[purse_id] = (units, until)
+
+    def take(self, hold: Hold, units: int, now: float, passed: Container[int] = ()) -> bool:
         """Holds units more, from every one of all_of and the first of first_of that covers; all or nothing."""
         draws, by_purse = hold.draws, self.by_purse
         pools = []
@@ -69,7 +90,7 @@ class Pools:
                 return False
             pools.append(pool)
         if draws.first_of:
-            payer = self.payer(draws, units)
+            payer = self.payer(draws, units, now, passed)
             if payer is None:
                 return False
             pools.append(by_purse[payer])

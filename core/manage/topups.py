@@ -46,14 +46,14 @@ def ways(services: Services) -> payment_pb2.GetWaysResponse:
     for amount, factor in amounts.table(options["payment_setting.amount_discount"]).items():
         found.discounts[amount] = text(amounts.decimal(factor, "1"))
     if found.epay:
-        found.methods.extend(_methods(options["PayMethods"]))
+        found.methods.extend(methods(options["PayMethods"]))
     if found.creem:
         for one in amounts.products(options):
             found.products.add(id=one.id, name=one.name, price=text(one.price), currency=one.currency, quota=one.units)
     return found
 
 
-def _methods(told: str) -> list[payment_pb2.PayMethod]:
+def methods(told: str) -> list[payment_pb2.PayMethod]:
     """The ways at the epay gateway."""
     found = []
     for entry in json.loads(told or "[]"):
@@ -103,7 +103,7 @@ async def _by_epay(
     services: Services, principal: Principal, request: payment_pb2.StartTopUpRequest
 ) -> payment_pb2.StartTopUpResponse:
     options = payments.raw(services)
-    method = next((each for each in _methods(options["PayMethods"]) if each.type == request.method), None)
+    method = next((each for each in methods(options["PayMethods"]) if each.type == request.method), None)
     if method is None:
         raise InvalidRequest("There is no such way to pay.", param="payment_method")
     found = amounts.quote(options, request.amount, principal.account.group, EPAY)

@@ -8,13 +8,14 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from isthmus.v1 import billing_pb2, chat_pb2, common_pb2, usage_pb2
 
 from core.authorise.tokens import Tokens
 from core.errors import (
+    AccountDisabled,
     ChannelError,
     InvalidRequest,
     IsthmusError,
@@ -53,6 +54,7 @@ from core.state.state import State
 from core.state.types import Principal
 from core.store.responses import Turn
 from core.store.store import Store
+from core.subscriptions.preference import is_stale
 from core.upstream.interface import Upstream
 from core.vendors.interface import BadAnswer
 
@@ -129,11 +131,23 @@ class Relay:
         known = try_authenticate_key(info, self.state, now)
         return known if known is not None else await authenticate_key(info, self.state, now)
 
+    async def _in_period(self, principal: Principal) -> Principal:
+        """The caller with the purses of the periods that run now: the first request after a period begins the next."""
+        account = principal.account
+        if not account.allowances or not is_stale(account, time.time()):
+            return principal
+        await self.store.subscriptions.round(int(time.time()), account.id)
+        await self.state.refresh()
+        fresh = await self.state.account(account.id)
+        if fresh is None:
+            raise AccountDisabled()
+        return replace(principal, account=fresh)
+
     async def begin(self, info: CallInfo, envelope: common_pb2.Envelope, task: Task) -> tuple[Exchange, Plan]:
         """Authenticates, admits, plans, reserves. What it raises costs nothing."""
         if self.stopping:
             raise ShuttingDown()
-        principal = await self.principal(info)
+        principal = await self._in_period(await self.principal(info))
         if envelope.operation != task.operation:
             raise InvalidRequest("The envelope names another operation than the service.", param="operation")
         if not envelope.model:

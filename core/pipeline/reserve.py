@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from isthmus.v1 import chat_pb2, common_pb2
@@ -16,18 +17,26 @@ from core.pricing.estimate import reserve_units
 from core.pricing.expression import Tariff
 from core.pricing.grammar import ExpressionError
 from core.state.types import Principal
+from core.subscriptions.preference import purses_of
 
 WHOLE_ANSWER = 4096
 """Output tokens held for an unstreamed answer whose request names no limit."""
 
 
-def draws_of(principal: Principal, budget: int = 0) -> Draws:
-    """The key's own purse where it has one, that of its budget where it has one, and the account's."""
+def draws_of(principal: Principal, budget: int = 0, now: float = 0.0) -> Draws:
+    """The key's own purse where it has one, that of its budget where it has one, and the account's as it wishes.
+
+    now: Unix seconds; 0: as the clock says. Raises InsufficientQuota where nothing may pay.
+    """
     key = principal.key
     own = (key.purse_id,) if key is not None and key.purse_id else ()
     if budget:
         own = (*own, budget)
-    return Draws(all_of=own, first_of=(principal.account.purse_id,))
+    first_of = purses_of(principal.account, now or time.time())
+    if not first_of:
+        # Nothing to draw on is no gift.
+        raise InsufficientQuota("No subscription runs, and the account pays by subscriptions alone.")
+    return Draws(all_of=own, first_of=first_of)
 
 
 def limits_of(envelope: common_pb2.Envelope, canonical: Any) -> tuple[int, int]:

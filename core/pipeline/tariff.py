@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from isthmus.v1 import common_pb2
@@ -18,6 +16,7 @@ from core.pricing.extras import tool_prices
 from core.pricing.grammar import VARIABLES, Environment, Value
 from core.pricing.price import ZERO
 from core.pricing.tables import normalised
+from core.subscriptions.periods import known_zone
 from core.vendors.shared import scan
 
 MISSING = object()
@@ -45,16 +44,6 @@ def tariff_of(exchange: Exchange, group: str, zone: str) -> Tariff | None:
         prices.quota_per_unit,
         tool_prices(normalised(model), prices.tools),
     )
-
-
-@functools.lru_cache(maxsize=8)
-def known_zone(name: str) -> str:
-    """The zone of TZ; "" (UTC) where that is none (told at start)."""
-    try:
-        ZoneInfo(name := name.removeprefix(":") or "UTC")
-    except (ValueError, OSError, KeyError):
-        return ""
-    return name
 
 
 def _params(native: common_pb2.Native | None) -> Callable[[str], Value]:

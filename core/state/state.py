@@ -14,8 +14,8 @@ from core.errors import RecordNotFound
 from core.settings import CoreSettings
 from core.state import snapshot
 from core.state.expiring import Expiring
-from core.state.types import Account, Channel, Key, KeyLimits, Snapshot
-from core.store import changes, models
+from core.state.types import Account, Allowance, Channel, Key, KeyLimits, Snapshot
+from core.store import changes, models, subscriptions
 from core.store.store import Store
 
 logger = logging.getLogger("isthmus.state")
@@ -41,7 +41,7 @@ MISSING: Final = Missing()
 Found: TypeAlias = tuple[Account, Key]
 
 
-def account_of(row: models.User) -> Account:
+def account_of(row: models.User, allowances: tuple[Allowance, ...] = ()) -> Account:
     """An account as requests read it."""
     try:
         setting = json.loads(row.setting or "{}")
@@ -56,6 +56,7 @@ def account_of(row: models.User) -> Account:
         purse_id=row.purse_id,
         session_epoch=row.session_epoch,
         billing_preference=setting.get("billing_preference") or "subscription_first",
+        allowances=allowances,
         accept_unset_price=bool(setting.get("accept_unset_model_ratio_model")),
         record_address=bool(setting.get("record_ip_log")),
     )
@@ -145,7 +146,7 @@ class State:
                 self._misses[secret] = True
             return None
         token, user = rows
-        found = (account_of(user), key_of(token))
+        found = (account_of(user, await self._allowances(user.id)), key_of(token))
         if epoch == self._epoch:
             if len(self._by_key) > 2 * KEYS_MOST:
                 self._forget_keys()
@@ -164,10 +165,13 @@ class State:
         )
         if row is None:
             return None
-        account = account_of(row)
+        account = account_of(row, await self._allowances(row.id))
         if epoch == self._epoch:
             self._accounts[account_id] = account
         return account
+
+    async def _allowances(self, account_id: int) -> tuple[Allowance, ...]:
+        return await self._store.database.read(subscriptions.running, account_id)
 
     async def channel(self, channel_id: int) -> Channel | None:
         """A channel in any state, from the database; for tests of channels."""

@@ -36,6 +36,17 @@ NEVER = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """A subscription's purse of this period."""
+
+    purse_id: int
+    until: int
+    """Unix seconds: the end of the period, or of the subscription."""
+    overflow: bool
+    """Whether the wallet may pay once it is used up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Who pays."""
 
@@ -48,6 +59,8 @@ class Account:
     session_epoch: int = 0
     """Sessions opened before this (Unix seconds) are no longer valid."""
     billing_preference: str = "subscription_first"
+    allowances: tuple[Allowance, ...] = ()
+    """Of subscriptions that run, the earliest end first."""
     accept_unset_price: bool = False
     record_address: bool = False
 

@@ -310,6 +310,70 @@ class Order(Base):
         table_name = "top_ups"
 
 
+class Plan(Base):
+    """What is sold: quota for a time. price_amount is an exact decimal, USD."""
+
+    title = CharField(128)
+    subtitle = CharField(255, default="")
+    price_amount = CharField(32, default="0")
+    currency = CharField(8, default="USD")
+    duration_unit = CharField(16, default="month")
+    duration_value = BigIntegerField(default=1)
+    custom_seconds = BigIntegerField(default=0)
+    enabled = BooleanField(default=True)
+    sort_order = BigIntegerField(default=0)
+    allow_balance_pay = BooleanField(default=True)
+    allow_wallet_overflow = BooleanField(default=True)
+    stripe_price_id = CharField(128, default="")
+    creem_product_id = CharField(128, default="")
+    max_purchase_per_user = BigIntegerField(default=0)
+    upgrade_group = CharField(64, default="")
+    downgrade_group = CharField(64, default="")
+    total_amount = BigIntegerField(default=0)
+    quota_reset_period = CharField(16, default="never")
+    quota_reset_custom_seconds = BigIntegerField(default=0)
+    created_at = BigIntegerField(default=0)
+    updated_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name."""
+
+        table_name = "subscription_plans"
+
+
+class Subscription(Base):
+    """What an account has of a plan; purse_id is this period's money."""
+
+    user_id = BigIntegerField()
+    plan_id = BigIntegerField(default=0)
+    amount_total = BigIntegerField(default=0)
+    purse_id = BigIntegerField(default=0)
+    start_time = BigIntegerField(default=0)
+    end_time = BigIntegerField(default=0)
+    status = CharField(32, default="active")
+    source = CharField(32, default="order")
+    last_reset_time = BigIntegerField(default=0)
+    next_reset_time = BigIntegerField(default=0)
+    reset_period = CharField(16, default="never")
+    reset_seconds = BigIntegerField(default=0)
+    upgrade_group = CharField(64, default="")
+    prev_user_group = CharField(64, default="")
+    downgrade_group = CharField(64, default="")
+    allow_wallet_overflow = BooleanField(default=True)
+    created_at = BigIntegerField(default=0)
+    updated_at = BigIntegerField(default=0)
+
+    class Meta:
+        """New API's name and indexes."""
+
+        table_name = "user_subscriptions"
+        indexes = (
+            (("user_id", "status", "end_time"), False),
+            (("status", "end_time"), False),
+            (("status", "next_reset_time"), False),
+        )
+
+
 class TwoFactor(Base):
     """An account's second factor: the secret is encrypted."""
 
@@ -608,6 +672,8 @@ MODELS = (
     PerfMetric,
     Redemption,
     Order,
+    Plan,
+    Subscription,
     TwoFactor,
     BackupCode,
     Passkey,

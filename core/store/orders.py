@@ -9,8 +9,9 @@ from core.errors import RateLimited, RecordNotFound
 from core.ledger import purses
 from core.store.database import Database
 from core.store.filters import text_filter
-from core.store.models import Log, Order, User
+from core.store.models import Log, Order, Plan, User
 from core.store.redemptions import TOP_UP
+from core.store.subscriptions import Subscriptions
 
 LIST_MOST = 100
 PENDING, SUCCESS, FAILED, EXPIRED = "pending", "success", "failed", "expired"
@@ -23,8 +24,9 @@ PROBLEM_MOST = 1000
 class Orders:
     """Of every account. Sums are exact decimals as text; units are quota units."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, subscriptions: Subscriptions) -> None:
         self._database = database
+        self._subscriptions = subscriptions
 
     async def create(self, **columns: Any) -> Order:
         """A pending order. Raises RateLimited where the account leaves too many unpaid."""
@@ -99,17 +101,25 @@ class Orders:
             user = User.select().where(User.id == row.user_id).first()
             if user is None or not user.purse_id:
                 raise RecordNotFound("There is no such account.")
-            purses.grant(self._database, user.purse_id, row.quota)
+            if row.plan_id:
+                plan = Plan.select().where(Plan.id == row.plan_id).first()
+                if plan is None:
+                    raise RecordNotFound("There is no such plan.")
+                # Also where it is no longer sold: it was paid for.
+                self._subscriptions.begin(user, plan, "order", now)
+            else:
+                purses.grant(self._database, user.purse_id, row.quota)
             if customer and not user.stripe_customer:
                 User.update(stripe_customer=customer).where(User.id == user.id).execute()
             note = f" (completed by account {by})" if by else ""
+            what = f"plan {row.plan_id}" if row.plan_id else f"{row.quota} units"
             sum_ = f"{row.money} {row.currency}".strip()
             Log.create(
                 type=TOP_UP,
                 user_id=user.id,
                 username=user.username,
                 quota=row.quota,
-                content=f"paid {sum_} by {row.payment_provider} for {row.quota} units, order {row.trade_no}{note}",
+                content=f"paid {sum_} by {row.payment_provider} for {what}, order {row.trade_no}{note}",
                 created_at=now,
             )
             return True

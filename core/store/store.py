@@ -23,8 +23,10 @@ from core.store.redemptions import Redemptions
 from core.store.responses import Responses
 from core.store.secrets import Vault
 from core.store.statistics import Statistics
+from core.store.subscriptions import Subscriptions
 from core.store.system_tasks import SystemTasks
 from core.store.two_factor import TwoFactors
+from core.subscriptions.periods import known_zone
 
 
 class Store:
@@ -48,7 +50,8 @@ class Store:
         self.identities = Identities(database)
         self.oauth_providers = OAuthProviders(database, self.vault)
         self.proofs = Proofs(database, self.vault)
-        self.orders = Orders(database)
+        self.subscriptions = Subscriptions(database, known_zone(settings.time_zone))
+        self.orders = Orders(database, self.subscriptions)
         self.responses = Responses(database, self.vault)
         self.invitations = Invitations(database)
         self.system_tasks = SystemTasks(database)

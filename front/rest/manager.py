@@ -20,6 +20,7 @@ from isthmus.v1 import (
     payment_pb2_grpc,
     routing_pb2_grpc,
     system_pb2_grpc,
+    subscription_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -176,6 +177,7 @@ class Manager:
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(channel)
         self.payments = payment_pb2_grpc.PaymentServiceStub(channel)
+        self.subscriptions = subscription_pb2_grpc.SubscriptionServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)
 
     # -- who calls ----------------------------------------------------------------------------

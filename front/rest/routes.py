@@ -26,6 +26,7 @@ from front.rest import (
     second_factor,
     session,
     system,
+    subscriptions,
     tokens,
     usage,
     users,
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *redemptions.ROUTES,
     *payments.ROUTES,
+    *subscriptions.ROUTES,
 )
 """Every management route that is built."""
 

@@ -24,6 +24,7 @@ from isthmus.v1 import billing_pb2
 
 from core.errors import InsufficientQuota, KeyQuotaExceeded, Overloaded
 from core.ledger import changes, journal, purses
+from core.ledger.admission import SHORT
 from core.ledger.interface import Draws, Hold
 from core.ledger.ledger import WorkerLedger, open_ledger
 from core.ledger.record import SETTLED, encode
@@ -92,8 +93,13 @@ class World:
         self.trouble = rng.choice((0.0, 0.02, 0.1))
         self.draws: list[Draws] = []
         self.clients: list[Client] = []
+        self.plan, self.period = 0, 0
+        """The subscription's purse of this period; a new period is a new purse."""
+        self.held: list[tuple[float, dict[int, int]]] = []
+        """What of each purse was available after each commit."""
 
     def _committed(self) -> None:
+        self.held.append((self.loop.now, dict(self.server.connection.execute("SELECT id, available FROM purses"))))
         try:
             self.oracle.committed()
         except AssertionError as error:
@@ -170,6 +176,7 @@ class World:
                 waited = self.loop.now - began
                 assert waited <= self.tuning.patience + ASKS * self.tuning.answer, "a reserve waited for ever"
             assert hold.units == units, "a hold is what was asked for"
+            self.in_order(hold, began)
             for _ in range(rng.choice((0, 0, 1, 3))):
                 await asyncio.sleep(rng.uniform(0.0, 0.5))
                 if rng.random() < 0.5:
@@ -189,6 +196,31 @@ class World:
                     self.release(ledger, hold, told)
                 else:
                     self.charge(ledger, hold, told)
+
+    def in_order(self, hold: Hold, began: float) -> None:
+        """A purse pays out of its turn only where the one before it could not, a moment ago."""
+        draws, since = hold.draws, min(began, self.loop.now - SHORT) - self.tuning.answer
+        for purse in draws.first_of:
+            if hold.taken.get(purse):
+                return
+            least = [left.get(purse, 0) for at, left in self.held if at >= since]
+            before = [left.get(purse, 0) for at, left in self.held if at < since][-1:]
+            if hold.units:
+                assert min(least + before) < hold.units, f"purse {purse} was passed over, and had enough"
+                self.say("paid-by-the-next")
+
+    def renew(self, client: Client) -> None:
+        """A new period: another purse in the place of the subscription's."""
+        self.period += 1
+        units = self.rng.choice((0, 30, 400, 5000))
+        purse = self.server.transaction(lambda: purses.create(client, 3, 7, str(self.period), units), ())
+        self.oracle.granted[purse] = units
+        changed = [
+            Draws(each.all_of, tuple(purse if one == self.plan else one for one in each.first_of))
+            for each in self.draws
+        ]
+        self.draws, self.plan = changed, purse
+        self.say("renewed")
 
     async def extend(self, ledger: WorkerLedger, hold: Hold) -> None:
         before, more = hold.units, self.rng.randint(0, 40)
@@ -362,6 +394,9 @@ class World:
         rng, client, seams = self.rng, Client(self.server), self.nodes[0].disk.seams(self.loop, self.rng)
         while not self.ending:
             await asyncio.sleep(rng.uniform(0.1, 2.0))
+            if rng.random() < 0.2:
+                self.renew(client)
+                continue
             purse = rng.choice(list(self.oracle.granted))
             try:
                 if rng.random() < 0.7:
@@ -380,11 +415,12 @@ class World:
 
     async def run(self) -> None:
         make = Client(self.server)
-        for kind, units, debt in ((1, 4000, 0), (2, 700, 0), (3, 5000, 0), (1, 1000, 50)):
+        for kind, units, debt in ((1, 4000, 0), (2, 5000, 0), (3, 700, 0), (1, 1000, 50)):
             purse = purses.create(make, kind, 7 + debt, "", units, settled=debt, debt=debt)
             self.oracle.granted[purse] = make.execute("SELECT granted FROM purses WHERE id = ?", (purse,))[0][0]
             self.oracle.billed[purse] = debt
-        wallet, plan, key, other = self.oracle.granted
+        wallet, key, plan, other = self.oracle.granted
+        self.plan = plan
         self.draws = [
             Draws((), (wallet,)),
             Draws((), (wallet,)),

@@ -19,6 +19,7 @@ from isthmus.v1 import (
     routing_pb2,
     system_pb2,
 )
+from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2, subscription_pb2
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -157,11 +158,18 @@ SystemService.ListInstances     root
 SystemService.GetRuntime        root
 SystemService.CollectGarbage    root
 SystemService.GetUptime         public
+SubscriptionService.ListPlans   user
+SubscriptionService.CreatePlan  admin
+SubscriptionService.UpdatePlan  admin
+SubscriptionService.ListSubscriptions user
+SubscriptionService.BuyPlan     user
+SubscriptionService.GrantPlan   admin
+SubscriptionService.EndSubscription admin
 """
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2, system_pb2)
+    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2, subscription_pb2, system_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -171,6 +179,8 @@ WIDER: dict[str, Any] = {
     "AdminService.ExportLogs": {"filter": {"all_accounts": True}},
     "AdminService.TailLogs": {"filter": {"all_accounts": True}},
     "BillingService.SumUsage": {"all_accounts": True},
+    "SubscriptionService.ListPlans": {"all": True},
+    "SubscriptionService.ListSubscriptions": {"account_id": 1},
     "PaymentService.ListOrders": {"all_accounts": True},
     "CatalogService.ListGroups": {"all": True},
     "CatalogService.ListModels": {"scope": catalog_pb2.MODEL_SCOPE_SERVED},

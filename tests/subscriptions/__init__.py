@@ -1,0 +1,1 @@
+"""Subscriptions: periods, and which purse pays."""
