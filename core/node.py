@@ -22,8 +22,8 @@ from isthmus.v1 import (
     rerank_pb2_grpc,
     responses_pb2_grpc,
     routing_pb2_grpc,
-    system_pb2_grpc,
     subscription_pb2_grpc,
+    system_pb2_grpc,
 )
 
 from core.identity.web import Web
@@ -53,8 +53,8 @@ from core.services.payment import PaymentServicer
 from core.services.rerank import RerankServicer
 from core.services.responses import ResponsesServicer
 from core.services.routing import RoutingServicer
-from core.services.system import SystemServicer
 from core.services.subscription import SubscriptionServicer
+from core.services.system import SystemServicer
 from core.settings import CoreSettings
 from core.state.state import State
 from core.store.database import Database

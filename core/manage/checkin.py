@@ -13,9 +13,9 @@ from isthmus.v1 import billing_pb2
 from core.errors import Forbidden, InvalidRequest
 from core.manage import human
 from core.options.kinds import TRUE
-from core.pipeline.tariff import known_zone
 from core.services.context import Services
 from core.state.types import Principal
+from core.subscriptions.periods import known_zone
 
 MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 

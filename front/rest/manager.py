@@ -19,8 +19,8 @@ from isthmus.v1 import (
     common_pb2,
     payment_pb2_grpc,
     routing_pb2_grpc,
-    system_pb2_grpc,
     subscription_pb2_grpc,
+    system_pb2_grpc,
 )
 from sanic import Request
 from sanic.response import HTTPResponse

@@ -17,9 +17,9 @@ from isthmus.v1 import (
     payment_pb2,
     responses_pb2,
     routing_pb2,
+    subscription_pb2,
     system_pb2,
 )
-from isthmus.v1 import access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, routing_pb2, subscription_pb2
 
 from tests.integration.house import House
 from tests.rest.levels import RANK
@@ -169,7 +169,17 @@ SubscriptionService.EndSubscription admin
 LEVELS = dict(line.split() for line in TABLE.strip().splitlines())
 METHODS: dict[str, Any] = {
     f"{service.name}.{method.name}": method
-    for file in (access_pb2, admin_pb2, billing_pb2, catalog_pb2, payment_pb2, responses_pb2, routing_pb2, subscription_pb2, system_pb2)
+    for file in (
+        access_pb2,
+        admin_pb2,
+        billing_pb2,
+        catalog_pb2,
+        payment_pb2,
+        responses_pb2,
+        routing_pb2,
+        subscription_pb2,
+        system_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
