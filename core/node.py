@@ -182,6 +182,7 @@ async def open_node(settings: CoreSettings) -> Node:
         throttle=Throttle(store.proofs),
         rounds=Runner(store.system_tasks, _worker(settings)),
         guide=relay.guide,
+        health=relay.health,
         upstream=upstream,
         web=Web(upstream),
         stopping=lambda: relay.stopping,

@@ -152,6 +152,33 @@ def _form(exchange: Exchange, candidate: Candidate) -> tuple[Vendor, Form, bool]
     return row, chosen, own
 
 
+def preview(exchange: Exchange, candidate: Candidate, settings: CoreSettings) -> tuple[str, bool, str, tuple[str, ...]]:
+    """What an attempt would be: the wire form, whether it is the client's own, the model sent, what is dropped.
+
+    Nothing leaves the house. Raises ChannelError, UnsupportedFeature, InvalidRequest.
+    """
+    channel = candidate.channel
+    _, form, _ = _form(exchange, candidate)
+    sent = map_model(channel, exchange.envelope.model)
+    own = form.name == exchange.task.speak and not channel.setting.get("force_format")
+    if own:
+        return form.name, True, sent, ()
+    call = Call(
+        channel=channel,
+        secret=candidate.key.secret,
+        asked=exchange.envelope.model,
+        sent=sent,
+        stream=exchange.envelope.stream,
+        created=exchange.started_ms // 1000,
+        options=exchange.snapshot.options.raw,
+        house=house_of(settings),
+    )
+    if isinstance(exchange.task.canonical, chat_pb2.ChatRequest):
+        check_held(exchange.task.canonical, form.name)
+        check_prompt(exchange.task.canonical, form.name)
+    return form.name, False, sent, tuple(form.encode(exchange.task.canonical, call).dropped)
+
+
 def _in_content(exchange: Exchange, channel: Channel) -> bool:
     """Whether thoughts are told as text: the channel says so, and the client speaks OpenAI's chat form."""
     native = exchange.task.native

@@ -73,6 +73,13 @@ async def reserve(exchange: Exchange, ledger: Ledger, group: str, zone: str = ""
     exchange.reserved = units
 
 
+def expected(exchange: Exchange, group: str, zone: str = "") -> int:
+    """Units that would be held for a request; nothing is. Raises PriceNotSet."""
+    most, choices = limits_of(exchange.envelope, exchange.task.canonical)
+    exchange.tariff = tariff_of(exchange, group, zone)
+    return _units(exchange, group, most, choices)
+
+
 def _comes_whole(exchange: Exchange) -> bool:
     """Whether the answer is words that come at once."""
     return exchange.task.operation == common_pb2.OPERATION_CHAT and not exchange.envelope.stream

@@ -111,6 +111,42 @@ class Plan:
             self._next_group()
         return None
 
+    def first(self, now: float) -> tuple[str, list[tuple[Channel, float]]]:
+        """The group whose channels are asked first, and each one's chance of being it; changes nothing."""
+        if self._recalled and (found := self._remembered(now)) is not None:
+            return found.group, [(found.channel, 1.0)]
+        for group, tiers in self._groups:
+            for tier in tiers:
+                ready = [(channel, keys) for channel in tier.channels if (keys := self._keys(channel, now))]
+                if ready:
+                    return group, self._chances(self.spoken(ready), now)
+            waiting = [
+                (self._health.free_at(channel.id, key.index), place, channel)
+                for place, tier in enumerate(tiers)
+                for channel in tier.channels
+                if channel.limits is None or not self._full(channel, now)
+                for key in channel.keys
+            ]
+            if waiting:
+                return group, [(min(waiting, key=lambda item: item[:2])[2], 1.0)]
+        return self.group, []
+
+    def _chances(self, ready: list[Ready], now: float) -> list[tuple[Channel, float]]:
+        channels = [channel for channel, _ in ready]
+        weights = self.weights(ready)
+        if (kept := self._guides.kept) is not None:
+            place = by_name(kept.seed, [channel.id for channel in channels], weights)
+            return [(channels[place], 1.0)]
+        shares = [weight / sum(weights) for weight in weights]
+        if self._guides.speed is None:
+            return list(zip(channels, shares, strict=True))
+        scores = [self.score(channel, now) for channel in channels]
+        found = [0.0] * len(shares)
+        for one, first in enumerate(shares):
+            for two, second in enumerate(shares):
+                found[min(one, two, key=lambda place: scores[place])] += first * second
+        return list(zip(channels, found, strict=True))
+
     def _remembered(self, now: float) -> Candidate | None:
         """Where the conversation was, if that channel still serves it and is well."""
         kept = self._guides.kept
@@ -125,7 +161,14 @@ class Plan:
 
     def holds(self, channel_id: int) -> bool:
         """Whether a channel is among those that serve the request, well or not."""
-        return any(channel.id == channel_id for _, tiers in self._groups for tier in tiers for channel in tier.channels)
+        return bool(self.group_of(channel_id))
+
+    def group_of(self, channel_id: int) -> str:
+        """The group a channel is found in first; "" for none."""
+        for group, tiers in self._groups:
+            if any(channel.id == channel_id for tier in tiers for channel in tier.channels):
+                return group
+        return ""
 
     def _next_group(self) -> None:
         self._group += 1

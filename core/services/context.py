@@ -24,6 +24,7 @@ from core.pipeline.guide import Guide
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.trial import Tester
 from core.rounds.runner import Runner
+from core.routing.health import Health
 from core.settings import CoreSettings
 from core.state.state import State
 from core.state.types import ROLE_USER, Principal
@@ -45,6 +46,7 @@ class Services:
     throttle: Throttle
     rounds: Runner
     guide: Guide
+    health: Health
     upstream: Upstream
     web: Web
     mailer: Mailer = field(default_factory=Mailer)

@@ -8,7 +8,7 @@ from isthmus.v1 import routing_pb2, routing_pb2_grpc
 
 from core.errors import RecordNotFound
 from core.link.call import CallInfo, guarded_unary
-from core.manage import affinity, fields
+from core.manage import affinity, explain, fields
 from core.manage.audit import acting
 from core.rounds import channel_tests
 from core.services.context import Services
@@ -72,6 +72,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """What caches held of a conversation."""
         await self._services.account(info, ROLE_ADMIN)
         return affinity.cache_use(self._services, request)
+
+    @guarded_unary
+    async def Explain(self, request: routing_pb2.ExplainRequest, info: CallInfo, context: Any) -> Any:
+        """A dry run."""
+        await self._services.account(info, ROLE_ADMIN)
+        return await explain.explain(self._services, request)
 
 
 def round_of(task: SystemTask) -> routing_pb2.Round:

@@ -118,6 +118,7 @@ POST   /api/channel/:id/key                  root
 GET    /api/option/                          root
 PUT    /api/option/                          root
 POST   /api/option/rest_model_ratio          root
+POST   /api/isthmus/explain                  admin
 GET    /api/option/channel_affinity_cache    root
 DELETE /api/option/channel_affinity_cache    root
 GET    /api/log/channel_affinity_usage_cache admin

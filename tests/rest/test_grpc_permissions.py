@@ -137,6 +137,7 @@ RoutingService.AbortRound       admin
 RoutingService.GetAffinity      root
 RoutingService.ClearAffinity    root
 RoutingService.GetCacheUse      admin
+RoutingService.Explain          admin
 PaymentService.GetWays          user
 PaymentService.QuoteTopUp       user
 PaymentService.StartTopUp       user

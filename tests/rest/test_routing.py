@@ -64,3 +64,19 @@ def test_affinity_by_a_header_and_what_is_told_of_it(gateway: House, root: Perso
         assert root.get("GET", "/api/option/channel_affinity_cache")["total"] == 0
     finally:
         root.get("PUT", "/api/option/", {"key": "channel_affinity_setting.rules", "value": "[]"})
+
+
+def test_what_routing_would_do(admin: Person) -> None:
+    told = admin.get("POST", "/api/isthmus/explain", {"model": "gpt-4o"})
+    (option,) = [one for one in told["options"] if one["chance"]]
+    assert (option["state"], option["chance"], option["form"], option["native"]) == ("ready", 1, "openai.chat", True)
+    assert (told["groups"], told["refusal"], told["choice"]) == (["default"], None, "weight")
+    assert told["reserved"] > 0
+    body = {"model": "gpt-4o", "max_tokens": 100, "messages": [{"role": "user", "content": "hello there " * 50}]}
+    for dialect in ("openai", "anthropic"):
+        longer = admin.get("POST", "/api/isthmus/explain", {"dialect": dialect, "body": body})
+        assert longer["prompt_tokens"] > told["prompt_tokens"]
+    assert admin.get("POST", "/api/isthmus/explain", {"dialect": "responses", "body": {"model": "gpt-4o"}})["options"]
+    assert "A model" in admin.refused("POST", "/api/isthmus/explain", {})
+    assert "dialect" in admin.refused("POST", "/api/isthmus/explain", {"model": "m", "dialect": "esperanto"})
+    assert admin.get("POST", "/api/isthmus/explain", {"model": "none"})["refusal"]["code"] == "MODEL_NOT_FOUND"
