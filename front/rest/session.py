@@ -52,6 +52,22 @@ def _json(text: str, otherwise: Any) -> Any:
         return otherwise
 
 
+CONSOLE_LISTS = ("api_info", "announcements", "faq")
+"""Lists of console_setting that the console's first page shows, each with a switch."""
+
+
+def _console(options: Any) -> dict[str, Any]:
+    """The lists that are switched on; announcements newest first."""
+    told: dict[str, Any] = {}
+    for name in CONSOLE_LISTS:
+        told[f"{name}_enabled"] = _on(options, f"console_setting.{name}_enabled")
+        if told[f"{name}_enabled"]:
+            told[name] = _json(options[f"console_setting.{name}"], [])
+    if "announcements" in told:
+        told["announcements"].sort(key=lambda row: str(row.get("publishDate", "")), reverse=True)
+    return told
+
+
 async def status(c: Call) -> Any:
     """What anybody may know of the site; members of features that are not built are absent."""
     found = await c.m.access.GetStatus(access_pb2.GetStatusRequest(), metadata=c.who)
@@ -115,6 +131,7 @@ async def status(c: Call) -> Any:
         "passkey_attachment": options["passkey.attachment_preference"],
         "user_agreement_enabled": bool(options["legal.user_agreement"]),
         "privacy_policy_enabled": bool(options["legal.privacy_policy"]),
+        **_console(options),
     }
 
 

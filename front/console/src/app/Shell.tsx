@@ -1,6 +1,6 @@
 /** The frame of those who are signed in: navigation by role, header with balance, search, preferences, account. */
 
-import { ActionIcon, Avatar, Burger, Drawer, Group, Kbd, Menu, Tooltip, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Burger, Drawer, Group, Kbd, Menu, Tooltip, UnstyledButton } from '@mantine/core';
 import { useLocalStorage, useMediaQuery } from '@mantine/hooks';
 import { spotlight } from '@mantine/spotlight';
 import {
@@ -100,8 +100,8 @@ function AccountMenu() {
   return (
     <Menu width={220}>
       <Menu.Target>
-        <UnstyledButton className={classes.account} aria-label={t('shell.account')}>
-          <Avatar size={30} radius="xl" name={name} color="sea" />
+        <UnstyledButton className={classes.account} aria-label={`${t('shell.account')}: ${name}`}>
+          <span className={classes.initials} data-initials={[...name].slice(0, 2).join('').toUpperCase()} />
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
@@ -162,7 +162,7 @@ export function Shell({ title, page, children }: { title: string; page: Page | u
               <li aria-current="page" className={classes.crumbHere}>{title}</li>
             </ol>
           </nav>
-          <UnstyledButton className={classes.search} onClick={spotlight.open} aria-label={t('shell.search')}>
+          <UnstyledButton className={classes.search} onClick={spotlight.open}>
             <IconSearch size={16} stroke={1.8} />
             <span>{t('shell.search')}</span>
             <Kbd size="xs">{COMMAND} K</Kbd>

@@ -193,15 +193,9 @@ export function DataTable<Row>(props: Props<Row>) {
               <Menu.Dropdown>
                 <Menu.Label>{t('table.columns')}</Menu.Label>
                 {choosable.map((column) => (
-                  <Menu.Item
-                    key={column.id}
-                    role="menuitemcheckbox"
-                    aria-checked={column.getIsVisible()}
-                    leftSection={<Checkbox component="span" size="xs" checked={column.getIsVisible()} readOnly tabIndex={-1} aria-hidden />}
-                    onClick={() => hide(column.id)}
-                  >
+                  <Menu.CheckboxItem key={column.id} checked={column.getIsVisible()} onChange={() => hide(column.id)}>
                     {label(column)}
-                  </Menu.Item>
+                  </Menu.CheckboxItem>
                 ))}
               </Menu.Dropdown>
             </Menu>

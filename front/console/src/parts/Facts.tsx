@@ -4,7 +4,7 @@ import { Fragment, type ReactNode } from 'react';
 
 import classes from './parts.module.css';
 
-export function Facts({ rows }: { rows: (readonly [ReactNode, ReactNode] | null | false)[] }) {
+export function Facts({ rows }: { rows: (readonly [ReactNode, ReactNode] | null | undefined | false)[] }) {
   return (
     <dl className={classes.facts}>
       {rows.map((row, place) => row && (
