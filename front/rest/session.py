@@ -52,17 +52,21 @@ def _json(text: str, otherwise: Any) -> Any:
         return otherwise
 
 
-CONSOLE_LISTS = ("api_info", "announcements", "faq")
-"""Lists of console_setting that the console's first page shows, each with a switch."""
+CONSOLE_LISTS = {
+    "api_info": ("console_setting.api_info", "console_setting.api_info_enabled"),
+    "announcements": ("console_setting.announcements", "console_setting.announcements_enabled"),
+    "faq": ("console_setting.faq", "console_setting.faq_enabled"),
+}
+"""Lists that the console's first page shows: member -> option, switch."""
 
 
 def _console(options: Any) -> dict[str, Any]:
     """The lists that are switched on; announcements newest first."""
     told: dict[str, Any] = {}
-    for name in CONSOLE_LISTS:
-        told[f"{name}_enabled"] = _on(options, f"console_setting.{name}_enabled")
+    for name, (option, switch) in CONSOLE_LISTS.items():
+        told[f"{name}_enabled"] = _on(options, switch)
         if told[f"{name}_enabled"]:
-            told[name] = _json(options[f"console_setting.{name}"], [])
+            told[name] = _json(options[option], [])
     if "announcements" in told:
         told["announcements"].sort(key=lambda row: str(row.get("publishDate", "")), reverse=True)
     return told
