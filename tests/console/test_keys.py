@@ -15,7 +15,7 @@ def test_a_key_from_beginning_to_end(people: People, gateway: House) -> None:
         page = view.go("/keys")
         page.get_by_role("button", name="Create key").first.click()
         page.get_by_role("dialog").get_by_label("Name").fill("Made here")
-        page.get_by_label("Limit", exact=True).fill("2.5")
+        page.get_by_role("dialog").get_by_role("textbox", name="Limit").fill("2.5")
         page.get_by_text("7 days", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Create key").click()
         expect(page.get_by_text("Your key is ready")).to_be_visible()

@@ -19,6 +19,7 @@ import { nonce } from './app/nonce';
 import { router } from './app/router';
 import { cssVariables, theme } from './app/theme';
 import { ConfirmHost } from './parts/confirm';
+import { VerifyHost } from './parts/verify';
 
 setNonce(nonce);
 const schemes = localStorageColorSchemeManager({ key: 'isthmus.scheme' });
@@ -36,6 +37,7 @@ createRoot(document.getElementById('root') as HTMLElement).render(
       <QueryClientProvider client={cache}>
         <RouterProvider router={router} />
         <ConfirmHost />
+        <VerifyHost />
       </QueryClientProvider>
       <Notifications position="bottom-right" limit={4} />
     </MantineProvider>

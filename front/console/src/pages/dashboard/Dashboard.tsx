@@ -137,12 +137,12 @@ export default function Dashboard() {
         <div className={classes.two}>
           <Panel title={t('dashboard.byModel')}><Rank rows={flow && totals(flow, (row) => row.model_name)} write={money} empty={t('dashboard.nothing')} /></Panel>
           <Panel title={t(everybody ? 'dashboard.byUser' : 'dashboard.byKey')}>
-            <Rank rows={flow && totals(flow, (row) => (everybody ? (row.username ?? '') : row.token_name))} write={money} empty={t('dashboard.nothing')} />
+            <Rank rows={flow && totals(flow, (row) => (everybody ? row.username : row.token_name) ?? '')} write={money} empty={t('dashboard.nothing')} />
           </Panel>
           {everybody && (
             <>
               <Panel title={t('dashboard.byChannel')}>
-                <Rank rows={flow && totals(flow, (row) => t('logs.channel', { id: row.channel_id ?? 0 }))} write={money} empty={t('dashboard.nothing')} />
+                <Rank rows={flow && totals(flow, (row) => row.channel_name || t('logs.channel', { id: row.channel_id ?? 0 }))} write={money} empty={t('dashboard.nothing')} />
               </Panel>
               <Panel title={t('dashboard.byGroup')}><Rank rows={flow && totals(flow, (row) => row.use_group)} write={money} empty={t('dashboard.nothing')} /></Panel>
             </>
