@@ -54,10 +54,21 @@ export const theme = createTheme({
   },
 });
 
+/** Mantine's soft buttons in the house's tints. */
+const soft = (scheme: typeof light) => ({
+  '--mantine-color-sea-light': scheme.accentTint,
+  '--mantine-color-sea-light-hover': `color-mix(in srgb, ${scheme.accent} 18%, ${scheme.surface})`,
+  '--mantine-color-sea-light-color': scheme.accent,
+  '--mantine-color-red-light': scheme.badTint,
+  '--mantine-color-red-light-hover': `color-mix(in srgb, ${scheme.bad} 18%, ${scheme.surface})`,
+  '--mantine-color-red-light-color': scheme.bad,
+});
+
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: { ...sizes },
   light: {
     ...variables(light),
+    ...soft(light),
     '--mantine-color-body': light.ground,
     '--mantine-color-text': light.ink,
     '--mantine-color-dimmed': light.soft,
@@ -68,6 +79,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   },
   dark: {
     ...variables(night),
+    ...soft(night),
     '--mantine-color-body': night.ground,
     '--mantine-color-text': night.ink,
     '--mantine-color-dimmed': night.soft,
