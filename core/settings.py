@@ -138,6 +138,12 @@ class CoreSettings:
         env="SYNC_FREQUENCY",
         group="Node",
     )
+    session_idle_seconds: float = setting(
+        14 * 86_400.0,
+        "Seconds after which a session that nobody used ends; 0: only after 30 days, as all do.",
+        env="ISTHMUS_SESSION_IDLE_SECONDS",
+        group="Node",
+    )
     time_zone: str = setting(
         "", "The zone of hours and days in expressions, such as Asia/Shanghai; empty: UTC.", env="TZ", group="Node"
     )

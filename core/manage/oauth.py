@@ -119,7 +119,7 @@ async def begin(
 
 
 async def complete(
-    services: Services, request: access_pb2.CompleteOAuthRequest, principal: Principal | None, address: str
+    services: Services, request: access_pb2.CompleteOAuthRequest, principal: Principal | None, info: CallInfo
 ) -> access_pb2.CompleteOAuthResponse:
     """A session, or a binding. Raises StateWrong, ProviderFailed, Denied, Conflict, RoleTooLow, InvalidRequest."""
     provider = await provider_of(services, request.provider)
@@ -143,11 +143,11 @@ async def complete(
         if principal is not None and principal.account.id != account:
             raise StateWrong()
         await services.store.identities.bind(account, provider.key, told.subject)
-        await _note(services, user, f"bound {provider.name}", address)
+        await _note(services, user, f"bound {provider.name}", info)
         return access_pb2.CompleteOAuthResponse(bound=True)
     if principal is not None:
         raise StateWrong("You are signed in already: sign out first, or begin anew to bind the provider.")
-    return await _enter(services, provider.slug, provider.key, told, str(detail["code"]), address)
+    return await _enter(services, provider.slug, provider.key, told, str(detail["code"]), info)
 
 
 async def _ask(services: Services, provider: Provider, code: str, detail: dict[str, Any], issuer: str) -> Told:
@@ -201,7 +201,7 @@ def _printable(text: str) -> str:
 
 
 async def _enter(
-    services: Services, slug: str, key: str, told: Told, invitation: str, address: str
+    services: Services, slug: str, key: str, told: Told, invitation: str, info: CallInfo
 ) -> access_pb2.CompleteOAuthResponse:
     """A session for the person's account, which is made where there is none and registration is open."""
     owner = await services.store.identities.owner(key, told.subject)
@@ -213,7 +213,7 @@ async def _enter(
         raise Denied("The account was deleted.") from error
     if user.status != ENABLED:
         raise Denied("The account is disabled.")
-    account, session, ends = await signed_in(services, user, address, slug)
+    account, session, ends = await signed_in(services, user, info, slug)
     return access_pb2.CompleteOAuthResponse(account=account, session=session, expires_at=ends)
 
 
@@ -287,15 +287,15 @@ async def _address(services: Services, email: str) -> str:
     return "" if taken else address
 
 
-async def _note(services: Services, user: User, content: str, address: str) -> None:
-    await services.store.logs.add(4, user.id, user.username, content, ip=address)
+async def _note(services: Services, user: User, content: str, info: CallInfo) -> None:
+    await services.store.logs.add(4, user.id, user.username, content, ip=info.client_address)
 
 
 # -- Telegram, WeChat ---------------------------------------------------------------------------------
 
 
 async def by_telegram(
-    services: Services, request: access_pb2.SignInWithTelegramRequest, principal: Principal | None, address: str
+    services: Services, request: access_pb2.SignInWithTelegramRequest, principal: Principal | None, info: CallInfo
 ) -> access_pb2.SignInWithTelegramResponse:
     """By the widget's signed fields, each good once: a session for who bound it, or a binding."""
     raw = services.state.snapshot.options.raw
@@ -309,18 +309,18 @@ async def by_telegram(
     if not await services.store.proofs.allow({once: 1}, telegram.AGE_SECONDS + telegram.AHEAD_SECONDS):
         raise Denied("The signature was used before.")
     if request.bind:
-        await _bind(services, principal, "telegram", "Telegram", person, address)
+        await _bind(services, principal, "telegram", "Telegram", person, info)
         return access_pb2.SignInWithTelegramResponse()
     if not await services.store.identities.owner("telegram", person):
         raise Denied("No account is bound to this Telegram account; sign in and bind it first.")
-    found = await _enter(services, "telegram", "telegram", Told(person), "", address)
+    found = await _enter(services, "telegram", "telegram", Told(person), "", info)
     return access_pb2.SignInWithTelegramResponse(
         account=found.account, session=found.session, expires_at=found.expires_at
     )
 
 
 async def by_wechat(
-    services: Services, request: access_pb2.SignInWithWeChatRequest, principal: Principal | None, address: str
+    services: Services, request: access_pb2.SignInWithWeChatRequest, principal: Principal | None, info: CallInfo
 ) -> access_pb2.SignInWithWeChatResponse:
     """By the code the WeChat server gave: a session, or a binding."""
     raw = services.state.snapshot.options.raw
@@ -329,28 +329,28 @@ async def by_wechat(
     code = fields.text(request.code.strip(), "code", 64)
     if not code:
         raise InvalidRequest("A code is wanted.", param="code")
-    if not await services.store.proofs.allow({f"wechat:{address}": WECHAT_TRIES}, WECHAT_SECONDS):
+    if not await services.store.proofs.allow({f"wechat:{info.client_address}": WECHAT_TRIES}, WECHAT_SECONDS):
         raise RateLimited("Too many codes; try again later.", retry_after_ms=WECHAT_SECONDS * 1000)
     person = await services.web.wechat(raw["WeChatServerAddress"], raw["WeChatServerToken"], code)
     if not 0 < len(person) <= SUBJECT_MOST or not person.isprintable() or person != person.strip():
         raise Denied("The code is wrong or too old.")
     if request.bind:
-        await _bind(services, principal, "wechat", "WeChat", person, address)
+        await _bind(services, principal, "wechat", "WeChat", person, info)
         return access_pb2.SignInWithWeChatResponse()
     told = Told(person, display_name="WeChat User")
-    found = await _enter(services, "wechat", "wechat", told, request.invitation_code[:32], address)
+    found = await _enter(services, "wechat", "wechat", told, request.invitation_code[:32], info)
     return access_pb2.SignInWithWeChatResponse(
         account=found.account, session=found.session, expires_at=found.expires_at
     )
 
 
 async def _bind(
-    services: Services, principal: Principal | None, key: str, name: str, person: str, address: str
+    services: Services, principal: Principal | None, key: str, name: str, person: str, info: CallInfo
 ) -> None:
     if principal is None:
         raise StateWrong("Sign in first.")
     await services.store.identities.bind(principal.account.id, key, person)
-    await _note(services, await services.store.accounts.get(principal.account.id), f"bound {name}", address)
+    await _note(services, await services.store.accounts.get(principal.account.id), f"bound {name}", info)
 
 
 async def caller_of(services: Services, info: CallInfo) -> Principal | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from isthmus.v1 import access_pb2
 
-from core.errors import Conflict, InvalidRequest, RoleTooLow
+from core.errors import Conflict, InvalidRequest, RecordNotFound, RoleTooLow
 from core.link.call import CallInfo
 from core.manage import fields, keys, mailing, sessions, settings
 from core.manage.accounts import (
@@ -117,7 +117,7 @@ async def update(
         user = await services.store.accounts.update(user.id, **columns)
         await services.state.refresh()
     if request.HasField("password") and info.metadata.get("isthmus-session"):
-        response.session = open_session(services, user)[0]
+        response.session = (await open_session(services, user, info, "renewed"))[0]
     response.account.CopyFrom(await message(services, user, own=True))
     return response
 
@@ -144,3 +144,35 @@ async def transfer(services: Services, principal: Principal, quota: int) -> int:
     least = math.ceil(float(services.state.snapshot.options.raw["QuotaPerUnit"]))
     fields.whole(quota, "quota", least)
     return await services.store.invitations.transfer(principal.account.id, quota)
+
+
+# -- sessions ------------------------------------------------------------------------------------
+
+
+async def open_sessions(services: Services, principal: Principal, info: CallInfo) -> access_pb2.ListSessionsResponse:
+    """The caller's, newest first."""
+    kept = services.store.sessions
+    session = info.metadata.get("isthmus-session", "")
+    current = kept.digest(session) if session else ""
+    return access_pb2.ListSessionsResponse(
+        sessions=[
+            access_pb2.OpenSession(
+                id=row.id,
+                method=row.method,
+                address=row.address,
+                agent=row.agent,
+                created_at=row.created_at,
+                last_seen_at=row.last_seen_at,
+                expires_at=row.expires_at,
+                current=row.session_hash == current,
+            )
+            for row in await kept.of(principal.account.id, services.settings.session_idle_seconds)
+        ]
+    )
+
+
+async def end_session(services: Services, principal: Principal, session_id: int = 0, *, digest: str = "") -> None:
+    """One of the caller's, by id or hash. Raises RecordNotFound."""
+    if not await services.store.sessions.end(principal.account.id, session_id, digest=digest):
+        raise RecordNotFound("There is no such session.")
+    await services.state.refresh()

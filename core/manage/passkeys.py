@@ -265,7 +265,7 @@ def _request(services: Services, origin: str, held: Passkey | None, *, verified:
 
 
 async def finish_login(
-    services: Services, request: access_pb2.FinishPasskeyLoginRequest, address: str
+    services: Services, request: access_pb2.FinishPasskeyLoginRequest, info: CallInfo
 ) -> access_pb2.FinishPasskeyLoginResponse:
     """A session; the second step's secret where there is a second factor and the device did not ask who holds it.
 
@@ -286,7 +286,7 @@ async def finish_login(
         raise WrongPasskey()
     if not verified and (await services.store.two_factor.standing(user.id)).enabled:
         return access_pb2.FinishPasskeyLoginResponse(pending=await wait_for_code(services, user))
-    account, session, ends = await signed_in(services, user, address, "passkey")
+    account, session, ends = await signed_in(services, user, info, "passkey")
     return access_pb2.FinishPasskeyLoginResponse(account=account, session=session, expires_at=ends)
 
 

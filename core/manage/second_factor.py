@@ -119,17 +119,21 @@ async def stats(services: Services) -> admin_pb2.GetTwoFactorStatsResponse:
     return admin_pb2.GetTwoFactorStatsResponse(accounts=total, enabled=enabled)
 
 
-async def sessions_end(services: Services, principal: Principal, info: CallInfo) -> str:
+async def sessions_end(services: Services, principal: Principal, info: CallInfo, *, everywhere: bool = False) -> str:
     """Every session of the caller's account ends; for callers with a session: the one that goes on, else ""."""
     user = await services.store.accounts.get(principal.account.id)
     user = await services.store.accounts.update(user.id, session_epoch=sessions.next_epoch(user.session_epoch))
     await services.state.refresh()
-    return open_session(services, user)[0] if info.metadata.get("isthmus-session") else ""
+    if everywhere or not info.metadata.get("isthmus-session"):
+        return ""
+    return (await open_session(services, user, info, "renewed"))[0]
 
 
-def open_session(services: Services, user: User) -> tuple[str, int]:
+async def open_session(services: Services, user: User, info: CallInfo, method: str) -> tuple[str, int]:
     """A session that the account's epoch does not end at once, and its end."""
     session, opened = sessions.issue(
         services.store.vault.session_key, user.id, max(int(time.time()), user.session_epoch)
     )
+    agent = info.metadata.get("isthmus-client-agent", "") if info.trusted else ""
+    await services.store.sessions.open(session, user.id, opened.expires_at, method, info.client_address, agent)
     return session, opened.expires_at

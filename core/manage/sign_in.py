@@ -36,7 +36,7 @@ class SignInEnded(Unauthenticated):
     default_message = "The sign-in has ended, or too many codes were tried; begin again."
 
 
-async def login(services: Services, request: access_pb2.LoginRequest, address: str) -> access_pb2.LoginResponse:
+async def login(services: Services, request: access_pb2.LoginRequest, info: CallInfo) -> access_pb2.LoginResponse:
     """A session; or what the second step wants, where the account has a second factor.
 
     Raises WrongPassword, RateLimited, RoleTooLow.
@@ -46,7 +46,7 @@ async def login(services: Services, request: access_pb2.LoginRequest, address: s
     username = fields.text(request.username.strip(), "username")
     name = "name:" + username.lower()[:64]
     # The address is never forgiven its failures: one's own account would reset them.
-    place = "address:" + address if address else ""
+    place = "address:" + info.client_address if info.client_address else ""
     await services.throttle.begin(name, place)
     user = await services.store.accounts.find_by_name(username)
     right, rehash = await verify_password(user.password if user is not None else "", request.password[:PASSWORD_LOOK])
@@ -59,7 +59,7 @@ async def login(services: Services, request: access_pb2.LoginRequest, address: s
         )
     if (await services.store.two_factor.standing(user.id)).enabled:
         return access_pb2.LoginResponse(pending=await wait_for_code(services, user))
-    account, session, ends = await signed_in(services, user, address, "password")
+    account, session, ends = await signed_in(services, user, info, "password")
     return access_pb2.LoginResponse(account=account, session=session, expires_at=ends)
 
 
@@ -74,7 +74,7 @@ async def wait_for_code(services: Services, user: User) -> str:
 
 
 async def finish(
-    services: Services, request: access_pb2.FinishLoginRequest, address: str
+    services: Services, request: access_pb2.FinishLoginRequest, info: CallInfo
 ) -> access_pb2.FinishLoginResponse:
     """The second step. Raises SignInEnded, WrongCode, RateLimited."""
     kept = services.store.proofs
@@ -88,17 +88,19 @@ async def finish(
     await second_factor.check(services, user.id, request.code)
     if await kept.spend(proofs.LOGIN, pending) is None:
         raise SignInEnded()
-    account, session, ends = await signed_in(services, user, address, "2fa")
+    account, session, ends = await signed_in(services, user, info, "2fa")
     return access_pb2.FinishLoginResponse(account=account, session=session, expires_at=ends)
 
 
-async def signed_in(services: Services, user: User, address: str, method: str) -> tuple[access_pb2.Account, str, int]:
+async def signed_in(services: Services, user: User, info: CallInfo, method: str) -> tuple[access_pb2.Account, str, int]:
     """The account, its new session and the session's end; noted in the log with the method."""
     user = await services.store.accounts.update(user.id, last_login_at=int(time.time()))
     other: dict[str, Any] = {"op": {"action": "user.login", "params": {}}, "login_method": method}
     content = "signed in by " + ("password and code" if method == "2fa" else method)
-    await services.store.logs.add(LOGIN, user.id, user.username, content, ip=address, other=json.dumps(other))
-    session, ends = open_session(services, user)
+    await services.store.logs.add(
+        LOGIN, user.id, user.username, content, ip=info.client_address, other=json.dumps(other)
+    )
+    session, ends = await open_session(services, user, info, method)
     return await message(services, user, own=True), session, ends
 
 
@@ -128,7 +130,7 @@ async def verify(
     user = await services.store.accounts.get(principal.account.id)
     known = await methods(services, user)
     if request.method not in known:
-        raise InvalidRequest(f"The account is verified by {' or '.join(known) or 'nothing it has'}.", param="method")
+        raise InvalidRequest(f"The account is verified by the method {' or '.join(known) or 'none'}.", param="method")
     if request.method == "2fa":
         await second_factor.check(services, user.id, request.code)
     elif request.method == "password":

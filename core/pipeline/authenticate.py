@@ -132,6 +132,8 @@ async def authenticate_account(info: CallInfo, state: State, store: Store, now: 
         account = await state.account(opened.account_id)
         if account is None or opened.issued_at < account.session_epoch:
             raise SessionInvalid()
+        if not await state.session_alive(session, account.id):
+            raise SessionInvalid()
         if named and named != str(account.id):
             raise SessionInvalid("The session belongs to another account than New-Api-User names.")
     else:

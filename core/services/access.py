@@ -95,20 +95,33 @@ class AccessServicer(PasskeyCalls, OAuthCalls):
     async def Login(self, request: access_pb2.LoginRequest, info: CallInfo, context: Any) -> Any:
         """A session, or the way to it."""
         await human.check(self._services, request.turnstile, info.client_address)
-        return await sign_in.login(self._services, request, info.client_address)
+        return await sign_in.login(self._services, request, info)
 
     @guarded_unary
     async def FinishLogin(self, request: access_pb2.FinishLoginRequest, info: CallInfo, context: Any) -> Any:
         """A session, by the second factor."""
-        return await sign_in.finish(self._services, request, info.client_address)
+        return await sign_in.finish(self._services, request, info)
 
     @guarded_unary
     async def Logout(self, request: access_pb2.LogoutRequest, info: CallInfo, context: Any) -> Any:
-        """The front forgets the session, which ends by itself; or all of them end now."""
+        """The caller's session, or all of them, end."""
         principal = await self._services.account(info)
         if request.everywhere:
-            await second_factor.sessions_end(self._services, principal, info)
+            await second_factor.sessions_end(self._services, principal, info, everywhere=True)
+        elif session := info.metadata.get("isthmus-session"):
+            await own.end_session(self._services, principal, digest=self._services.store.sessions.digest(session))
         return access_pb2.LogoutResponse()
+
+    @guarded_unary
+    async def ListSessions(self, request: access_pb2.ListSessionsRequest, info: CallInfo, context: Any) -> Any:
+        """The caller's."""
+        return await own.open_sessions(self._services, await self._services.account(info), info)
+
+    @guarded_unary
+    async def EndSession(self, request: access_pb2.EndSessionRequest, info: CallInfo, context: Any) -> Any:
+        """One of them."""
+        await own.end_session(self._services, await self._services.account(info), request.id)
+        return access_pb2.EndSessionResponse()
 
     @guarded_unary
     async def GetSelf(self, request: access_pb2.GetSelfRequest, info: CallInfo, context: Any) -> Any:

@@ -37,19 +37,19 @@ class OAuthCalls(access_pb2_grpc.AccessServiceServicer):
     @guarded_unary
     async def CompleteOAuth(self, request: access_pb2.CompleteOAuthRequest, info: CallInfo, context: Any) -> Any:
         """A session, or a binding."""
-        return await oauth.complete(self._services, request, await self._visitor(info), info.client_address)
+        return await oauth.complete(self._services, request, await self._visitor(info), info)
 
     @guarded_unary
     async def SignInWithTelegram(
         self, request: access_pb2.SignInWithTelegramRequest, info: CallInfo, context: Any
     ) -> Any:
         """A session, or a binding."""
-        return await oauth.by_telegram(self._services, request, await self._visitor(info), info.client_address)
+        return await oauth.by_telegram(self._services, request, await self._visitor(info), info)
 
     @guarded_unary
     async def SignInWithWeChat(self, request: access_pb2.SignInWithWeChatRequest, info: CallInfo, context: Any) -> Any:
         """A session, or a binding."""
-        return await oauth.by_wechat(self._services, request, await self._visitor(info), info.client_address)
+        return await oauth.by_wechat(self._services, request, await self._visitor(info), info)
 
     @guarded_unary
     async def ListBindings(self, request: access_pb2.ListBindingsRequest, info: CallInfo, context: Any) -> Any:

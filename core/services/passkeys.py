@@ -59,7 +59,7 @@ class PasskeyCalls(access_pb2_grpc.AccessServiceServicer):
         self, request: access_pb2.FinishPasskeyLoginRequest, info: CallInfo, context: Any
     ) -> Any:
         """A session."""
-        return await passkeys.finish_login(self._services, request, info.client_address)
+        return await passkeys.finish_login(self._services, request, info)
 
     @guarded_unary
     async def BeginPasskeyVerification(

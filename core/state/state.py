@@ -23,6 +23,7 @@ logger = logging.getLogger("isthmus.state")
 KEYS_MOST = 50_000
 MISSES_MOST = 20_000
 ACCOUNTS_MOST = 50_000
+SESSIONS_MOST = 50_000
 TTL_SECONDS = 300.0
 """Longest a cached key or account is believed, should the feed be missed."""
 BACKOFF_MOST = 5.0
@@ -106,6 +107,8 @@ class State:
         self._keys: Expiring[str, Found] = Expiring(KEYS_MOST, TTL_SECONDS, time.monotonic)
         self._misses: Expiring[str, bool] = Expiring(MISSES_MOST, TTL_SECONDS, time.monotonic)
         self._accounts: Expiring[int, Account] = Expiring(ACCOUNTS_MOST, TTL_SECONDS, time.monotonic)
+        self._sessions: Expiring[str, int] = Expiring(SESSIONS_MOST, TTL_SECONDS, time.monotonic)
+        self._idle = settings.session_idle_seconds
         self._by_key: dict[int, set[str]] = {}
         self._epoch = 0
         """Grows with every change seen, so that a look-up that was under way meanwhile is not cached."""
@@ -154,6 +157,18 @@ class State:
             self._by_key.setdefault(token.id, set()).add(secret)
         return found
 
+    async def session_alive(self, session: str, account_id: int) -> bool:
+        """Whether a session that is signed right is open: it may have been ended, or not used for too long."""
+        digest = self._store.sessions.digest(session)
+        if self._sessions.get(digest) == account_id:
+            return True
+        epoch = self._epoch
+        if not await self._store.sessions.alive(digest, self._idle):
+            return False
+        if epoch == self._epoch:
+            self._sessions[digest] = account_id
+        return True
+
     async def account(self, account_id: int) -> Account | None:
         """An account by id; None where it was deleted."""
         known = self._accounts.get(account_id)
@@ -191,6 +206,7 @@ class State:
                     # Rows were pruned, or numbers skipped: what is missing may have been any change.
                     self._forget_keys()
                     self._accounts.clear()
+                    self._sessions.clear()
                     self._stale = True
                 for _, kind, entity in seen:
                     self._stale |= self._void(kind, entity)
@@ -208,6 +224,8 @@ class State:
             return False
         if kind == changes.ACCOUNT:
             self._accounts.pop(entity)
+            for digest in [digest for digest, owner in self._sessions.items() if owner == entity]:
+                self._sessions.pop(digest)
             for secret in [secret for secret, (account, _) in self._keys.items() if account.id == entity]:
                 self._keys.pop(secret)
             return False
@@ -243,6 +261,7 @@ class State:
                     # What another program wrote is in no feed.
                     self._forget_keys()
                     self._accounts.clear()
+                    self._sessions.clear()
                     self._stale = True
                 await self.refresh()
                 pause = self._every

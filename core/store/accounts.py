@@ -12,7 +12,7 @@ from peewee import IntegrityError, fn
 
 from core.errors import Conflict, RecordNotFound
 from core.ledger import purses
-from core.store import changes, identities, passkeys
+from core.store import changes, identities, passkeys, sessions
 from core.store.database import Database
 from core.store.invitations import reward
 from core.store.models import KeptResponse, Setup, Token, User
@@ -175,6 +175,8 @@ class Accounts:
             changed = User.update(**fields).where(User.id == account_id, User.deleted_at == 0).execute()
             if not changed:
                 raise RecordNotFound("There is no such account.")
+            if "session_epoch" in fields:
+                sessions.forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         try:
@@ -191,6 +193,7 @@ class Accounts:
             if not User.update(deleted_at=now, status=2).where(User.id == account_id, User.deleted_at == 0).execute():
                 raise RecordNotFound("There is no such account.")
             Token.update(deleted_at=now).where(Token.user_id == account_id).execute()
+            sessions.forget(account_id)
             KeptResponse.delete().where(KeptResponse.user_id == account_id).execute()
             changes.note(self._database, changes.ACCOUNT, account_id)
 
@@ -212,6 +215,7 @@ class Accounts:
             forget(account_id)
             passkeys.forget(account_id)
             identities.forget(account_id)
+            sessions.forget(account_id)
             changes.note(self._database, changes.ACCOUNT, account_id)
 
         await self._database.write(run)

@@ -453,6 +453,24 @@ class AuditEntry(Base):
         indexes = ((("account_id", "created_at"), False),)
 
 
+class OpenSession(Base):
+    """One browser that is signed in; found by the hash of what it shows."""
+
+    user_id = BigIntegerField(index=True)
+    session_hash = CharField(64, unique=True)
+    method = CharField(64, default="")
+    address = CharField(64, default="")
+    agent = CharField(255, default="")
+    created_at = BigIntegerField(default=0)
+    last_seen_at = BigIntegerField(default=0)
+    expires_at = BigIntegerField(default=0, index=True)
+
+    class Meta:
+        """Our own table: New API keeps no sessions."""
+
+        table_name = "sessions"
+
+
 class Identity(Base):
     """Who an account is at a provider."""
 
@@ -678,6 +696,7 @@ MODELS = (
     BackupCode,
     Passkey,
     AuditEntry,
+    OpenSession,
     Identity,
     CustomProvider,
     CheckIn,

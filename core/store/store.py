@@ -22,6 +22,7 @@ from core.store.proofs import Proofs
 from core.store.redemptions import Redemptions
 from core.store.responses import Responses
 from core.store.secrets import Vault
+from core.store.sessions import Sessions
 from core.store.statistics import Statistics
 from core.store.subscriptions import Subscriptions
 from core.store.system_tasks import SystemTasks
@@ -47,6 +48,7 @@ class Store:
         self.passkeys = Passkeys(database)
         self.checkins = CheckIns(database)
         self.audit = Audit(database)
+        self.sessions = Sessions(database, self.vault)
         self.identities = Identities(database)
         self.oauth_providers = OAuthProviders(database, self.vault)
         self.proofs = Proofs(database, self.vault)

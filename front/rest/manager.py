@@ -183,7 +183,11 @@ class Manager:
     # -- who calls ----------------------------------------------------------------------------
 
     def _nobody(self, request: Request) -> list[tuple[str, str]]:
-        return call.metadata(request, self.settings, request.ctx.request_id, "")
+        pairs = call.metadata(request, self.settings, request.ctx.request_id, "")
+        agent = "".join(char for char in request.headers.get("user-agent", "")[:255] if " " <= char <= "~")
+        if agent.strip():
+            pairs.append(("isthmus-client-agent", agent.strip()))
+        return pairs
 
     def caller(self, request: Request) -> list[tuple[str, str]]:
         """Session cookie or access token, each with New-Api-User. Raises FrontError, also on a cross-site write."""

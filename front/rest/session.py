@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Literal, Protocol
 
+import grpc
 import orjson
 from isthmus.v1 import access_pb2
 
@@ -229,7 +231,16 @@ def opened(c: Call, found: Opened) -> Raw:
 
 
 async def logout(c: Call) -> Any:
-    """The browser forgets the session."""
+    """The session ends, and the browser forgets it."""
+    session = str(c.request.cookies.get(COOKIE, "") or "")
+    if session and session.isascii() and session.isprintable():
+        with contextlib.suppress(grpc.aio.AioRpcError):  # it may have ended before
+            await c.m.access.Logout(access_pb2.LogoutRequest(), metadata=[*c.who, ("isthmus-session", session)])
+    return forgotten(c)
+
+
+def forgotten(c: Call) -> Raw:
+    """A reply after which the browser shows nothing more."""
     reply = Raw({"success": True, "message": ""})
     for name in (VERIFICATION_COOKIE, PENDING_COOKIE, COOKIE):
         with_cookie(reply, c, name, "", 0)
@@ -239,7 +250,7 @@ async def logout(c: Call) -> Any:
 async def logout_everywhere(c: Call) -> Any:
     """Every session of the account ends."""
     await c.m.access.Logout(access_pb2.LogoutRequest(everywhere=True), metadata=c.who)
-    return await logout(c)
+    return forgotten(c)
 
 
 async def verify(c: Call) -> Any:

@@ -51,6 +51,8 @@ POST   /api/user/passkey/verify/finish       user
 POST   /api/user/passkey/login/begin         public
 POST   /api/user/passkey/login/finish        public
 DELETE /api/user/:id/reset_passkey           admin
+GET    /api/isthmus/sessions                 user
+DELETE /api/isthmus/sessions/:id             user
 GET    /api/isthmus/audit                    root
 GET    /api/user/checkin                     user
 POST   /api/user/checkin                     user

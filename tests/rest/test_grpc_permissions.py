@@ -32,6 +32,8 @@ AccessService.SetUp             public
 AccessService.Register          public
 AccessService.Login             public
 AccessService.Logout            user
+AccessService.ListSessions      user
+AccessService.EndSession        user
 AccessService.GetSelf           user
 AccessService.RotateAccessToken user
 AccessService.CheckAccount      user
