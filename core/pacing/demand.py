@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 REQUESTS, TOKENS = "requests", "tokens"
+CALLS, SUCCESSES = "requests to models", "successful requests to models"
+"""What ModelRequestRateLimit* count, in windows of their own; callers are not told of them in headers."""
 MINUTE = 60.0
 
 
@@ -82,9 +84,11 @@ class Taken:
 
 
 def tightest(taken: Iterable[Taken]) -> list[Taken]:
-    """Of each kind the one with the least room: what callers are told."""
+    """Of each kind that callers are told the one with the least room."""
     found: dict[str, Taken] = {}
     for each in taken:
+        if each.meter.kind not in (REQUESTS, TOKENS):
+            continue
         held = found.get(each.meter.kind)
         if held is None or each.remaining < held.remaining:
             found[each.meter.kind] = each

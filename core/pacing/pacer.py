@@ -8,7 +8,20 @@ from typing import Protocol
 from isthmus.v1 import billing_pb2
 
 from core.errors import Forbidden, RateLimited
-from core.pacing.demand import REQUESTS, TOKENS, Demands, Meter, Place, Refused, Taken, subject, tightest
+from core.pacing.demand import (
+    CALLS,
+    MINUTE,
+    REQUESTS,
+    SUCCESSES,
+    TOKENS,
+    Demands,
+    Meter,
+    Place,
+    Refused,
+    Taken,
+    subject,
+    tightest,
+)
 from core.pacing.rules import fitting
 from core.state.options import Options
 from core.state.types import Principal
@@ -56,7 +69,7 @@ def _shown(each: Taken) -> str:
 def demands_of(principal: Principal, group: str, model: str, options: Options, tokens: int) -> Demands | None:
     """What a request of so many tokens asks of the limits; None where none counts for it: the usual case."""
     limits = principal.key.limits if principal.key is not None else None
-    if limits is None and not options.rate_limits:
+    if limits is None and not options.rate_limits and not options.rate_limit_enabled:
         return None
     meters: list[Meter] = []
     places: list[Place] = []
@@ -77,6 +90,12 @@ def demands_of(principal: Principal, group: str, model: str, options: Options, t
         if name not in seen:
             seen.add(name)
             add(name, rule.requests, rule.tokens, rule.concurrency)
+    if options.rate_limit_enabled:
+        most = options.rate_limit_groups.get(group, (options.rate_limit_count, options.rate_limit_success))
+        for kind, limit in zip((CALLS, SUCCESSES), most, strict=True):
+            if limit:
+                name = f"account {principal.account.id} {kind}"
+                meters.append(Meter(subject(name), kind, limit, 1, options.rate_limit_minutes * MINUTE))
     return Demands(tuple(meters), tuple(places)) if meters or places else None
 
 
@@ -90,14 +109,16 @@ class Pace:
     taken: tuple[Taken, ...]
     _ended: bool = field(default=False)
 
-    def end(self, tokens: int) -> None:
-        """Gives its place back, and corrects what it reserved to the tokens it used; 0: nothing was answered."""
+    def end(self, tokens: int | None) -> None:
+        """Gives its place back, and corrects what it reserved to the tokens it used; None: nothing was answered."""
         if self._ended:
             return
         self._ended = True
         for meter in self.demands.meters:
             if meter.kind == TOKENS and tokens != meter.cost:
-                self.backend.correct(meter, tokens - meter.cost, self.request)
+                self.backend.correct(meter, (tokens or 0) - meter.cost, self.request)
+            elif meter.kind == SUCCESSES and tokens is None:
+                self.backend.correct(meter, -meter.cost, self.request)
         # Also where it held no place: who counts may have kept something of the request.
         self.backend.leave(self.demands, self.request)
 
@@ -116,7 +137,7 @@ async def pace(backend: Backend, demands: Demands, request: str) -> Pace:
     try:
         return Pace(backend, demands, request, await backend.take(demands, request))
     except Refused as refused:
-        per = "" if refused.kind not in (REQUESTS, TOKENS) else " per minute"
+        per = " per minute" if refused.kind in (REQUESTS, TOKENS) else ""
         raise PaceRefused(
             f"The limit of {refused.limit} {refused.kind}{per} is reached; try again later.",
             refused.wait_ms,

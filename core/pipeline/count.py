@@ -6,8 +6,9 @@ import time
 
 from isthmus.v1 import billing_pb2, chat_pb2, common_pb2, usage_pb2
 
-from core.errors import ChannelError, InvalidRequest, IsthmusError, RateLimited, ShuttingDown, VendorError
+from core.errors import ChannelError, InvalidRequest, IsthmusError, ShuttingDown, VendorError
 from core.link.call import CallInfo
+from core.pacing.pacer import demands_of, pace
 from core.pipeline.admit import check_words
 from core.pipeline.attempt import broken, open_attempt, read_whole
 from core.pipeline.exchange import Exchange, Task
@@ -54,8 +55,10 @@ async def count(
         raise InvalidRequest("A model must be named.", param="model")
     snapshot, now = relay.state.snapshot, time.monotonic()
     group = principal.key.group if principal.key and principal.key.group else principal.account.group
-    if not relay.limits.admit(principal.account.id, group, snapshot.options, now):
-        raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
+    demands = demands_of(principal, group, envelope.model, snapshot.options, 0)
+    if demands is not None and relay.pacing is not None:
+        # Counted as a request that took no tokens and no time.
+        (await pace(relay.pacing, demands, info.request_id)).end(None)
     chosen = envelope.group if principal.key is None else ""
     form = task.native.form if task.native is not None else ""
     plan = make_plan(snapshot, principal, envelope.model, form, relay.health, relay.rng, now, chosen)

@@ -110,8 +110,8 @@ class Exchange:
         compacts = self.task.operation == common_pb2.OPERATION_COMPACTION
         return self.snapshot.prices.compaction(model) if compacts else model
 
-    def unpace(self, tokens: int = 0) -> None:
-        """Tells the limits that it has ended, and what it used; the first time counts."""
+    def unpace(self, tokens: int | None = None) -> None:
+        """Tells the limits that it has ended, and what it used (None: nothing was answered); the first time counts."""
         if self.pace is not None:
             self.pace.end(tokens)
 

@@ -47,7 +47,6 @@ from core.pricing.estimate import estimate_prompt
 from core.routing.choose import Candidate, Plan, groups_of, make_plan
 from core.routing.guides import Guides
 from core.routing.health import Health
-from core.routing.limits import RequestLimits
 from core.routing.retry import is_final, should_disable, should_retry
 from core.settings import CoreSettings
 from core.state.state import State
@@ -96,7 +95,6 @@ class Relay:
     disable: Disable
     tokens: Tokens = field(default_factory=Tokens)
     health: Health = field(default_factory=Health)
-    limits: RequestLimits = field(default_factory=RequestLimits)
     pacing: Backend | None = None
     """Where limits in a minute and at once are counted; None: nowhere, in tests."""
     budgets: Budgets = field(init=False)
@@ -168,10 +166,8 @@ class Relay:
         group = principal.key.group if principal.key and principal.key.group else principal.account.group
         chosen = envelope.group if principal.key is None else ""
         groups_of(exchange.snapshot.options, principal, chosen)
-        if not self.limits.admit(principal.account.id, group, exchange.snapshot.options, now):
-            raise RateLimited("Too many requests to models; try again later.", retry_after_ms=1000)
-        key = principal.key
-        if exchange.snapshot.options.rate_limits or (key is not None and key.limits is not None):
+        key, options = principal.key, exchange.snapshot.options
+        if options.rate_limits or options.rate_limit_enabled or (key is not None and key.limits is not None):
             await admit(exchange, group, self._estimate(task), self.pacing, self.budgets)
         try:
             return exchange, await self._plan(
@@ -336,7 +332,6 @@ class Relay:
             exchange.first_byte()
             exchange.usage = usage
             receipt = settle(exchange, self.ledger, usage, billing_pb2.ENDING_COMPLETE)
-            self.limits.succeeded(exchange.principal.account.id, time.monotonic())
             if native is not None:
                 self.note_kept(exchange, native)
             if exchange.pace is not None:

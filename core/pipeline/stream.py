@@ -287,7 +287,6 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenera
     finally:
         receipt = _settle(relay, exchange, source, delivered, ending)
         exchange.unpace(tokens_of(receipt.usage))
-    relay.limits.succeeded(exchange.principal.account.id, time.monotonic())
     await relay.ledger.settled(receipt)
     final = last if last is not None else Message()
     if error is not None:

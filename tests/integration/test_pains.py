@@ -6,6 +6,8 @@ clients that do not read in test_endings.py, vendors that break in test_vendor_f
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -18,8 +20,10 @@ from typing import Any
 import pytest
 from isthmus.v1 import billing_pb2
 
-from core.routing.limits import RequestLimits
+from core.pacing.pacer import PaceRefused, demands_of, pace
+from core.pacing.table import Table
 from core.state.options import Options
+from core.state.types import Account, Principal
 from tests.integration.house import House, children, forget_peak, house, http, memory, until
 from tests.integration.test_endings import client, read_until
 from tests.servers import vendor as fake
@@ -188,30 +192,39 @@ def test_an_inputs_bytes_are_freed_when_the_vendor_has_them(stage: tuple[House, 
             raw.close()
 
 
-def held_by_limits(limit: int, requests: int) -> int:
+def held_by_limits(folder: Path, limit: int, requests: int) -> int:
     """Bytes that limits hold after so many requests of each of 50 accounts."""
     options = Options.parse(
         {"ModelRequestRateLimitEnabled": "true", "ModelRequestRateLimitCount": str(limit),
          "ModelRequestRateLimitSuccessCount": str(limit)}
     )  # fmt: skip
+    people = [Principal(Account(number, "p", 1, 1, "default", 1), None) for number in range(50)]
+
+    async def ask() -> None:
+        for turn in range(requests):
+            for person in people:
+                demands = demands_of(person, "default", "m", options, 10)
+                assert demands is not None
+                with contextlib.suppress(PaceRefused):
+                    (await pace(table, demands, f"{turn}")).end(10)
+        await table.close()
+
     tracemalloc.start()
     try:
-        limits = RequestLimits()
-        for turn in range(requests):
-            for account in range(50):
-                limits.admit(account, "default", options, turn * 0.001)
-                limits.succeeded(account, turn * 0.001)
-        return tracemalloc.get_traced_memory()[0]
+        table = Table(folder / "pacing", 0)
+        asyncio.run(ask())
+        return tracemalloc.get_traced_memory()[0] + (folder / "pacing").stat().st_size
     finally:
         tracemalloc.stop()
 
 
-def test_the_rate_limiter_keeps_fixed_bytes_per_key() -> None:
+def test_the_rate_limiter_keeps_fixed_bytes_per_key(tmp_path: Path) -> None:
     """Neither a larger limit nor more requests take more memory."""
-    few = held_by_limits(1_000_000, 300)
-    assert held_by_limits(10, 300) <= few
-    assert held_by_limits(1_000_000, 2000) < few * 1.1
-    assert few / 50 < 1024
+    held_by_limits(tmp_path, 10, 1)
+    few = held_by_limits(tmp_path, 1_000_000, 30)
+    assert held_by_limits(tmp_path, 10, 30) <= few * 1.1
+    assert held_by_limits(tmp_path, 1_000_000, 200) < few * 1.1
+    assert few < 1 << 20
 
 
 # -- money -----------------------------------------------------------------------------------------

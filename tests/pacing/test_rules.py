@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from core.pacing.budgets import period_of
-from core.pacing.pacer import demands_of
+from core.pacing.pacer import PaceRefused, demands_of, pace
 from core.pacing.rules import rules
+from core.pacing.table import Table
 from core.state.options import Options
 from core.state.types import Account, Key, KeyLimits, Principal
 from front.pace import limit_headers, limits_from
@@ -92,3 +95,35 @@ def test_periods() -> None:
     assert period_of("month", moment) == ("month 2026-12", datetime(2027, 1, 1, tzinfo=UTC))
     shanghai = moment.astimezone(ZoneInfo("Asia/Shanghai"))
     assert period_of("month", shanghai)[0] == "month 2027-01"
+
+
+def test_model_request_limits_count_calls_and_successes(tmp_path: Path) -> None:
+    """ModelRequestRateLimit*: all requests, and those that were answered, by account; other limits for some groups."""
+    told = Options.parse(
+        {"ModelRequestRateLimitEnabled": "true", "ModelRequestRateLimitCount": "3", "ModelRequestRateLimitSuccessCount": "2",
+         "ModelRequestRateLimitDurationMinutes": "60", "ModelRequestRateLimitGroup": '{"vip": [0, 5]}'}
+    )  # fmt: skip
+    table = Table(tmp_path / "pacing", 0)
+
+    def ask(account: int, group: str, tokens: int | None) -> bool:
+        demands = demands_of(Principal(replace(ACCOUNT, id=account), None), group, "m", told, 1)
+        assert demands is not None
+
+        async def work() -> None:
+            made = await pace(table, demands, "r")
+            assert made.shown() == [], "windows of other lengths are not told as minutes"
+            made.end(tokens)
+
+        try:
+            asyncio.run(work())
+        except PaceRefused:
+            return False
+        return True
+
+    # Failures count among all, and not among successes.
+    assert [ask(1, "default", None) for _ in range(4)] == [True, True, True, False]
+    assert [ask(2, "default", 7) for _ in range(3)] == [True, True, False]
+    assert [ask(3, "vip", 0) for _ in range(6)] == [True] * 5 + [False]
+    assert all(ask(4, "vip", None) for _ in range(20))
+    assert demands_of(Principal(ACCOUNT, None), "vip", "m", Options.parse({}), 1) is None
+    asyncio.run(table.close())

@@ -22,7 +22,6 @@ from core.errors import (
 from core.pricing.tables import PriceTables
 from core.routing.choose import Plan, make_plan
 from core.routing.health import PROBE_SECONDS, RETRY_AFTER_MOST, Health
-from core.routing.limits import RequestLimits
 from core.routing.mapping import map_model, map_status
 from core.routing.retry import is_final, should_disable, should_retry
 from core.state.options import Options
@@ -367,33 +366,6 @@ def test_statuses_are_mapped() -> None:
     mapped = channel(1, status_code_mapping={400: 500})
     assert map_status(mapped, 400) == 500
     assert map_status(mapped, 401) == 401
-
-
-def test_limits_by_account_and_group() -> None:
-    options = Options.parse(
-        {
-            "ModelRequestRateLimitEnabled": "true",
-            "ModelRequestRateLimitCount": "3",
-            "ModelRequestRateLimitSuccessCount": "2",
-            "ModelRequestRateLimitGroup": '{"vip": [0, 5]}',
-        }
-    )
-    limits = RequestLimits()
-    assert [limits.admit(1, "default", options, 0.0) for _ in range(4)] == [True, True, True, False]
-    assert limits.admit(2, "default", options, 0.0)
-    # The window slides: half of the last one counts after half of the next.
-    assert not limits.admit(1, "default", options, 60.0)
-    assert limits.admit(1, "default", options, 90.0)
-    for _ in range(20):
-        assert limits.admit(3, "vip", options, 0.0)
-    for _ in range(5):
-        limits.succeeded(3, 0.0)
-    assert not limits.admit(3, "vip", options, 0.0)
-    for _ in range(2):
-        assert limits.admit(4, "default", options, 0.0)
-        limits.succeeded(4, 0.0)
-    assert not limits.admit(4, "default", options, 0.0)
-    assert all(RequestLimits().admit(1, "g", Options.parse({}), 0.0) for _ in range(5000))
 
 
 def test_what_a_vendor_holds_goes_to_channels_of_its_form_alone() -> None:
