@@ -17,6 +17,7 @@ from isthmus.v1 import (
     catalog_pb2_grpc,
     chat_pb2_grpc,
     embedding_pb2_grpc,
+    models_pb2_grpc,
     moderation_pb2_grpc,
     payment_pb2_grpc,
     rerank_pb2_grpc,
@@ -48,6 +49,7 @@ from core.services.catalog import CatalogServicer
 from core.services.chat import ChatServicer
 from core.services.context import Services
 from core.services.embedding import EmbeddingServicer
+from core.services.models import ModelServicer
 from core.services.moderation import ModerationServicer
 from core.services.payment import PaymentServicer
 from core.services.rerank import RerankServicer
@@ -93,6 +95,7 @@ class Node:
         billing_pb2_grpc.add_BillingServiceServicer_to_server(BillingServicer(self.services), target)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(CatalogServicer(self.services), target)
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.services), target)
         system_pb2_grpc.add_SystemServiceServicer_to_server(SystemServicer(self.services), target)
         payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(self.services), target)
         subscription_pb2_grpc.add_SubscriptionServiceServicer_to_server(SubscriptionServicer(self.services), target)

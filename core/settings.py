@@ -221,6 +221,17 @@ class CoreSettings:
     balance_minutes: float = setting(
         0.0, "Minutes between updates of balances; 0: none.", env="CHANNEL_UPDATE_FREQUENCY", group="Channels"
     )
+    sync_upstream_base: str = setting(
+        "https://basellm.github.io/llm-metadata",
+        "Where models and vendors are described.",
+        env="SYNC_UPSTREAM_BASE",
+        group="Prices",
+    )
+    sync_seconds: float = setting(
+        10.0, "Longest one try of it may take.", env="SYNC_HTTP_TIMEOUT_SECONDS", group="Prices"
+    )
+    sync_tries: int = setting(3, "How often it is tried.", env="SYNC_HTTP_RETRY", group="Prices")
+    sync_max_mb: int = setting(10, "Most of one document, MB.", env="SYNC_HTTP_MAX_MB", group="Prices")
     batch_flush_seconds: float = setting(
         0.2,
         "Longest a journalled record waits for its flush.",

@@ -10,6 +10,7 @@ from isthmus.v1 import catalog_pb2
 
 from core.errors import Forbidden, ModelNotFound, SessionInvalid
 from core.link.call import CallInfo
+from core.manage.entries import endpoints_of, entry_for, shown
 from core.pricing.price import text
 from core.pricing.tables import MAPS, PriceTables, built_in
 from core.services.context import Services
@@ -17,6 +18,8 @@ from core.state.types import Principal, Snapshot
 from core.vendors.registry import ALL, vendor
 
 AUTO = "auto"
+SHOWN = 1
+"""The status of an entry that the price page shows."""
 RATIO_CONFIG = ("ModelRatio", "CompletionRatio", "CacheRatio", "CreateCacheRatio", "ModelPrice")
 """The tables that a site may give out (New API's five)."""
 ENDPOINT_OF = {
@@ -178,8 +181,12 @@ def page_open(snapshot: Snapshot, principal: Principal | None) -> None:
         raise SwitchedOff("Sign in to see prices.")
 
 
-def prices(services: Services, principal: Principal | None) -> catalog_pb2.ListPricesResponse:
-    """What the models of the caller's usable groups cost. Raises SwitchedOff."""
+async def prices(services: Services, principal: Principal | None) -> catalog_pb2.ListPricesResponse:
+    """What the models of the caller's usable groups cost, and what people read of them. Raises SwitchedOff.
+
+    Models whose entry is not shown are left out.
+    """
+    known = await shown(services)
     snapshot = services.state.snapshot
     page_open(snapshot, principal)
     options, own = snapshot.options, principal.account.group if principal is not None else ""
@@ -196,11 +203,29 @@ def prices(services: Services, principal: Principal | None) -> catalog_pb2.ListP
         auto_groups=[name for name in options.auto_groups if name in usable],
     )
     for name in sorted(serving):
-        if usable.intersection(serving[name]):
-            priced = _price(snapshot.prices, name)
-            priced.groups.extend(sorted(serving[name]))
-            priced.endpoints.extend(endpoints(sorted(types[name])))
-            response.prices.append(priced)
+        if not usable.intersection(serving[name]):
+            continue
+        entry = entry_for(name, known.entries)
+        if entry is not None and entry.status != SHOWN:
+            continue
+        priced = _price(snapshot.prices, name)
+        priced.groups.extend(sorted(serving[name]))
+        named: dict[str, dict[str, str]] = {}
+        if entry is not None:
+            named = endpoints_of(entry)
+            priced.description, priced.icon, priced.tags = entry.description, entry.icon, entry.tags
+            priced.vendor_id = entry.vendor_id if entry.vendor_id in known.vendors else 0
+        priced.endpoints.extend(named or endpoints(sorted(types[name])))
+        for kind, where in named.items():
+            if where.get("path"):
+                response.endpoints[kind].path = where["path"]
+                response.endpoints[kind].method = where.get("method", "POST")
+        response.prices.append(priced)
+    for number in sorted({priced.vendor_id for priced in response.prices} - {0}):
+        vendor_row = known.vendors[number]
+        response.vendors.add(
+            id=number, name=vendor_row.name, description=vendor_row.description, icon=vendor_row.icon
+        )  # fmt: skip
     told = response.SerializeToString(deterministic=True)
     response.version = hashlib.sha256(told).hexdigest()
     return response

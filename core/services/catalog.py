@@ -55,7 +55,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     @guarded_unary
     async def ListPrices(self, request: catalog_pb2.ListPricesRequest, info: CallInfo, context: Any) -> Any:
         """What models cost."""
-        return catalog.prices(self._services, await catalog.reader(self._services, info))
+        return await catalog.prices(self._services, await catalog.reader(self._services, info))
 
     @guarded_unary
     async def GetRatioConfig(self, request: catalog_pb2.GetRatioConfigRequest, info: CallInfo, context: Any) -> Any:

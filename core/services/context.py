@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.identity.web import Web
 from core.ledger.interface import Ledger
 from core.link.call import CallInfo
 from core.mail.mailer import Mailer
 from core.manage.places import Places
+from core.manage.remote import Remote
 from core.manage.throttle import Throttle
 from core.manage.uptime import Uptime
 from core.pipeline.authenticate import (
@@ -52,6 +54,10 @@ class Services:
     mailer: Mailer = field(default_factory=Mailer)
     places: Places = field(default_factory=Places)
     uptime: Uptime = field(default_factory=Uptime)
+    sync: Remote | None = None
+    """What reads the upstream of models; None: as the settings say."""
+    shown: Any = None
+    """What the price page tells of models (core/manage/entries.Shown), of one version of the snapshot."""
     running: Callable[[], int] = lambda: 0
     """Requests that are being relayed."""
     stopping: Callable[[], bool] = lambda: False

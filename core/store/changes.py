@@ -8,6 +8,7 @@ from core.store.models import Change
 ACCOUNT, KEY, CHANNEL, OPTION = "account", "key", "channel", "option"
 AFFINITY = "affinity"
 """No row: conversations are to be forgotten, of the rule whose number is told, or all (0)."""
+CATALOG = "catalog"
 FEED_LOCK = 0x66656564
 """PostgreSQL's advisory lock of writers of the feed ("feed")."""
 KEPT = 10_000

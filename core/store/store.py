@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.settings import CoreSettings
 from core.store.accounts import Accounts
 from core.store.audit import Audit
+from core.store.catalog import Catalog
 from core.store.changes import Changes
 from core.store.channels import Channels
 from core.store.checkins import CheckIns
@@ -57,4 +58,5 @@ class Store:
         self.responses = Responses(database, self.vault)
         self.invitations = Invitations(database)
         self.system_tasks = SystemTasks(database)
+        self.catalog = Catalog(database)
         self.instances = Instances(database)

@@ -30,7 +30,6 @@ LEDGER = "the ledger always writes in batches, and its journal keeps what is not
 MEMORY = "what requests read is always in memory, kept fresh by the change feed"
 COUNTED = "tokens are always counted where a vendor tells none"
 TASKS = "not yet: it comes with tasks"
-SYNC = "not yet: it comes with the price sync"
 REMIND = "not yet: it comes with reminders"
 LOGS = "not yet: logs are in the main database"
 
@@ -67,11 +66,6 @@ NOT_OBEYED = (
     Variable("DIFY_DEBUG", "Vendors", "true", "Tell what Dify's workflows do.", "not yet: it comes with Dify"),
     Variable("ALI_ANTHROPIC_MESSAGES_MODELS", "Vendors", "qwen,deepseek-v4,kimi,glm,minimax-m",
              "Models Ali serves in the Messages form.", "the list is part of the table of vendors"),
-    Variable("SYNC_UPSTREAM_BASE", "Prices", "https://basellm.github.io/llm-metadata", "Where models are described.",
-             SYNC),
-    Variable("SYNC_HTTP_TIMEOUT_SECONDS", "Prices", "10", "How long that may take.", SYNC),
-    Variable("SYNC_HTTP_RETRY", "Prices", "3", "How often it is tried.", SYNC),
-    Variable("SYNC_HTTP_MAX_MB", "Prices", "10", "How much it may be.", SYNC),
 )  # fmt: skip
 """New API's variables that are understood, and why nothing obeys them."""
 

@@ -66,12 +66,20 @@ def price(row: catalog_pb2.ModelPrice) -> dict[str, Any]:
         "enable_groups": list(row.groups),
         "supported_endpoint_types": list(row.endpoints),
     }
+    for name in ("description", "icon", "tags", "vendor_id"):
+        if getattr(row, name):
+            told[name] = getattr(row, name)
     if row.expression:
         told |= {"billing_mode": "tiered_expr", "billing_expr": row.expression}
     for name in OPTIONAL:
         if getattr(row, name):
             told[name] = float(getattr(row, name))
     return told
+
+
+def _vendor(row: catalog_pb2.PricedVendor) -> dict[str, Any]:
+    told = {"id": row.id, "name": row.name, "description": row.description, "icon": row.icon}
+    return {name: value for name, value in told.items() if value}
 
 
 async def pricing(c: Call) -> Any:
@@ -81,14 +89,15 @@ async def pricing(c: Call) -> Any:
     if data:
         data[0]["pricing_version"] = found.version
     used = {name for row in found.prices for name in row.endpoints}
+    own = {name: {"path": where.path, "method": where.method or "POST"} for name, where in found.endpoints.items()}
     return Raw(
         {
             "success": True,
             "data": data,
-            "vendors": [],
+            "vendors": [_vendor(row) for row in found.vendors],
             "group_ratio": {name: float(ratio) for name, ratio in sorted(found.group_ratios.items())},
             "usable_group": dict(sorted(found.usable_groups.items())),
-            "supported_endpoint": {name: where for name, where in ENDPOINTS.items() if name in used},
+            "supported_endpoint": {name: where for name, where in {**ENDPOINTS, **own}.items() if name in used},
             "auto_groups": list(found.auto_groups),
             "pricing_version": found.version,
         }
@@ -105,7 +114,6 @@ async def ratio_config(c: Call) -> Any:
 
 
 ROUTES = (
-    Route("GET", "/api/models", Level.USER, known_models),
     Route("GET", "/api/user/models", Level.USER, usable_models),
     Route("GET", "/api/user/groups", Level.VISITOR, groups),
     Route("GET", "/api/user/self/groups", Level.USER, groups),

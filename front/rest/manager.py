@@ -17,6 +17,7 @@ from isthmus.v1 import (
     billing_pb2_grpc,
     catalog_pb2_grpc,
     common_pb2,
+    models_pb2_grpc,
     payment_pb2_grpc,
     routing_pb2_grpc,
     subscription_pb2_grpc,
@@ -173,6 +174,7 @@ class Manager:
         self.access = access_pb2_grpc.AccessServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
         self.billing = billing_pb2_grpc.BillingServiceStub(channel)
+        self.models = models_pb2_grpc.ModelServiceStub(channel)
         self.system = system_pb2_grpc.SystemServiceStub(channel)
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(channel)

@@ -14,6 +14,7 @@ from isthmus.v1 import (
     admin_pb2,
     billing_pb2,
     catalog_pb2,
+    models_pb2,
     payment_pb2,
     responses_pb2,
     routing_pb2,
@@ -153,6 +154,20 @@ ResponsesService.DeleteResponse key
 ResponsesService.CancelResponse key
 ResponsesService.ListInputItems key
 CatalogService.GetPerformance   public
+ModelService.ListModelEntries admin
+ModelService.GetModelEntry admin
+ModelService.SaveModelEntry admin
+ModelService.DeleteModelEntry admin
+ModelService.ListMissingModels admin
+ModelService.PreviewModelSync admin
+ModelService.ApplyModelSync admin
+ModelService.ListVendors admin
+ModelService.GetVendor admin
+ModelService.SaveVendor admin
+ModelService.DeleteVendor admin
+ModelService.ListPrefillGroups admin
+ModelService.SavePrefillGroup admin
+ModelService.DeletePrefillGroup admin
 SystemService.StartLogCleanup   root
 SystemService.ListTasks         root
 SystemService.GetTask           root
@@ -182,6 +197,7 @@ METHODS: dict[str, Any] = {
         routing_pb2,
         subscription_pb2,
         system_pb2,
+        models_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
