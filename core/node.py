@@ -39,7 +39,7 @@ from core.pacing.open import open_pacing
 from core.pipeline.inquiry import Inquirer
 from core.pipeline.relay import Relay
 from core.pipeline.trial import make_tester
-from core.rounds import balances, channel_tests, log_cleanup, subscriptions
+from core.rounds import balances, channel_tests, log_cleanup, model_updates, subscriptions
 from core.rounds.runner import Runner
 from core.rounds.schedule import Schedule
 from core.services.access import AccessServicer
@@ -191,7 +191,7 @@ async def open_node(settings: CoreSettings) -> Node:
         stopping=lambda: relay.stopping,
         running=lambda: relay.running,
     )
-    rounds = (channel_tests, balances, log_cleanup, subscriptions)
+    rounds = (channel_tests, balances, model_updates, log_cleanup, subscriptions)
     chores = [each.chore(services) for each in rounds]
     schedule = Schedule(store.system_tasks, services.rounds, chores)
     schedule.open()

@@ -218,6 +218,18 @@ class CoreSettings:
     polling_interval: float = setting(
         0.0, "Seconds between the channels of a round; 0: several at once.", env="POLLING_INTERVAL", group="Channels"
     )
+    model_updates: bool = setting(
+        True,
+        "Look up vendors' models for channels that want it.",
+        env="CHANNEL_UPSTREAM_MODEL_UPDATE_TASK_ENABLED",
+        group="Channels",
+    )
+    model_update_minutes: float = setting(
+        30.0,
+        "Minutes between such rounds.",
+        env="CHANNEL_UPSTREAM_MODEL_UPDATE_TASK_INTERVAL_MINUTES",
+        group="Channels",
+    )
     balance_minutes: float = setting(
         0.0, "Minutes between updates of balances; 0: none.", env="CHANNEL_UPDATE_FREQUENCY", group="Channels"
     )

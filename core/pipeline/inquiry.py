@@ -13,7 +13,7 @@ from core.errors import ChannelError, InvalidRequest, RecordNotFound, VendorErro
 from core.pipeline.attempt import broken, failure_error, house_of
 from core.pipeline.relay import Relay
 from core.state.types import Channel
-from core.upstream.interface import Timeouts, UpstreamFailure, UpstreamRequest
+from core.upstream.interface import Timeouts, UpstreamAnswer, UpstreamFailure, UpstreamRequest
 from core.vendors import balance, listing
 from core.vendors.interface import BadAnswer, Call, VendorRequest
 from core.vendors.shared import refusal
@@ -34,12 +34,12 @@ class Inquirer:
 
     async def models(self, channel: Channel) -> list[str]:
         """Every model the vendor lists. Raises InvalidRequest where its type lists none, VendorError, ChannelError."""
-        call = self._call(channel)
+        call = self.call(channel)
         found: dict[str, None] = {}
         page = ""
         async with _in_time():
             for _ in range(listing.PAGES_MOST):
-                body = await self._ask(listing.listing(call, page), call)
+                body = await self.ask(listing.listing(call, page), call)
                 try:
                     told, page = listing.names(body, call)
                 except BadAnswer as error:
@@ -51,10 +51,10 @@ class Inquirer:
 
     async def balance(self, channel: Channel) -> float:
         """What is left, in the vendor's money or dollars. Raises InvalidRequest, VendorError, ChannelError."""
-        call = self._call(channel)
+        call = self.call(channel)
         today = datetime.datetime.fromtimestamp(time.time(), datetime.UTC).date()
         async with _in_time():
-            bodies = [await self._ask(question, call) for question in balance.questions(call, today)]
+            bodies = [await self.ask(question, call) for question in balance.questions(call, today)]
         try:
             return float(balance.left(call, bodies, self._price()))
         except BadAnswer as error:
@@ -68,7 +68,8 @@ class Inquirer:
             return PRICE
         return price if price.is_finite() and price > 0 else PRICE
 
-    def _call(self, channel: Channel) -> Call:
+    def call(self, channel: Channel) -> Call:
+        """What a question to a channel is asked with. Raises ChannelError, RecordNotFound, InvalidRequest."""
         if channel.defect:
             raise ChannelError(f"Channel {channel.id} is not set up correctly: {channel.defect}")
         if not channel.keys:
@@ -79,21 +80,31 @@ class Inquirer:
         house = house_of(self._relay.settings)
         return Call(channel, channel.keys[0].secret, "", "", False, options=options, house=house)
 
-    async def _ask(self, wire: VendorRequest, call: Call) -> bytes:
+    async def ask(self, wire: VendorRequest, call: Call) -> bytes:
         """The body of an answer that succeeded. Raises VendorError."""
-        timeouts = Timeouts(self._relay.settings.connect_timeout, SECONDS, SECONDS)
+        answer = await self.open(wire, call)
+        try:
+            return await answer.read(ANSWER_LIMIT)
+        except UpstreamFailure as failure:
+            raise failure_error(failure) from failure
+        finally:
+            await answer.aclose()
+
+    async def open(self, wire: VendorRequest, call: Call, silence: float = SECONDS) -> UpstreamAnswer:
+        """An answer that succeeded, its body still to be read; whoever asked closes it. Raises VendorError."""
+        timeouts = Timeouts(self._relay.settings.connect_timeout, silence, silence)
         proxy = str(call.channel.setting.get("proxy") or "")
         request = UpstreamRequest(wire.method, wire.url, wire.headers, wire.body, timeouts, proxy)
         try:
             answer = await self._relay.upstream.send(request)
+            if 200 <= answer.status < 300:
+                return answer
             try:
                 body = await answer.read(ANSWER_LIMIT)
             finally:
                 await answer.aclose()
         except UpstreamFailure as failure:
             raise failure_error(failure) from failure
-        if 200 <= answer.status < 300:
-            return body
         told = refusal.read(answer.status, answer.headers, body, call.secret)
         raise VendorError(told.message, code=told.code, vendor_code=told.kind, http_status=told.status)
 

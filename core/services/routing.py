@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from isthmus.v1 import routing_pb2, routing_pb2_grpc
 
-from core.errors import RecordNotFound
-from core.link.call import CallInfo, guarded_unary
+from core.errors import InvalidRequest, RecordNotFound
+from core.link.call import CallInfo, guarded_stream, guarded_unary
 from core.manage import affinity, explain, fields
 from core.manage.audit import acting
-from core.rounds import channel_tests
+from core.pipeline.ollama import OllamaServer
+from core.rounds import channel_tests, model_updates
 from core.services.context import Services
+from core.state.snapshot import channel_of
 from core.state.types import ROLE_ADMIN, ROLE_ROOT
 from core.store.models import SystemTask
 
@@ -78,6 +82,94 @@ class RoutingServicer(routing_pb2_grpc.RoutingServiceServicer):
         """A dry run."""
         await self._services.account(info, ROLE_ADMIN)
         return await explain.explain(self._services, request)
+
+    @guarded_unary
+    async def GetRetries(self, request: routing_pb2.GetRetriesRequest, info: CallInfo, context: Any) -> Any:
+        """Tries after the first."""
+        await self._services.account(info, ROLE_ADMIN)
+        return routing_pb2.GetRetriesResponse(retry_times=self._services.state.snapshot.options.retry_times)
+
+    # -- what vendors have --------------------------------------------------------------------
+
+    @guarded_unary
+    async def DetectModels(self, request: routing_pb2.DetectModelsRequest, info: CallInfo, context: Any) -> Any:
+        """Proposals for one channel."""
+        async with acting(self._services, info, ROLE_ADMIN, "channel.detect_models", id=request.id):
+            found = await model_updates.detect(self._services, request.id)
+            return routing_pb2.DetectModelsResponse(updates=_updates(found))
+
+    @guarded_unary
+    async def DetectAllModels(self, request: routing_pb2.DetectAllModelsRequest, info: CallInfo, context: Any) -> Any:
+        """Proposals for all."""
+        async with acting(self._services, info, ROLE_ADMIN, "channel.detect_all_models"):
+            task, new = await model_updates.begin(self._services)
+            return routing_pb2.DetectAllModelsResponse(round=round_of(task), started=new)
+
+    @guarded_unary
+    async def ApplyModels(self, request: routing_pb2.ApplyModelsRequest, info: CallInfo, context: Any) -> Any:
+        """Does what was proposed."""
+        lists = (request.add_models, request.remove_models, request.ignore_models)
+        async with acting(self._services, info, ROLE_ADMIN, "channel.apply_models", id=request.id):
+            if not any(lists) or any(len(names) > model_updates.MODELS_MOST for names in lists):
+                raise InvalidRequest(f"1 to {model_updates.MODELS_MOST} models are wanted.", param="add_models")
+            found = await model_updates.apply(self._services, request.id, *lists)
+            return routing_pb2.ApplyModelsResponse(updates=_updates(found))
+
+    @guarded_unary
+    async def ApplyAllModels(self, request: routing_pb2.ApplyAllModelsRequest, info: CallInfo, context: Any) -> Any:
+        """Does all that is proposed."""
+        async with acting(self._services, info, ROLE_ADMIN, "channel.apply_all_models"):
+            done, failed = await model_updates.apply_all(self._services)
+            return routing_pb2.ApplyAllModelsResponse(results=map(_updates, done), failed_ids=failed)
+
+    async def _ollama(self, channel_id: int) -> OllamaServer:
+        return OllamaServer(self._services.inquirer, channel_of(await self._services.store.channels.get(channel_id)))
+
+    @guarded_stream
+    async def PullModel(
+        self, request: routing_pb2.PullModelRequest, info: CallInfo, context: Any
+    ) -> AsyncIterator[routing_pb2.PullModelResponse]:
+        """A model is fetched."""
+        model = fields.text(request.model_name, "model_name", model_updates.NAME_MOST)
+        async with acting(self._services, info, ROLE_ADMIN, "channel.pull_model", id=request.channel_id, model=model):
+            if not model:
+                raise InvalidRequest("A model must be named.", param="model_name")
+            server = await self._ollama(request.channel_id)
+            async with aclosing(server.pull(model)) as lines:
+                async for line in lines:
+                    yield routing_pb2.PullModelResponse(progress_json=line)
+
+    @guarded_unary
+    async def DeleteModel(self, request: routing_pb2.DeleteModelRequest, info: CallInfo, context: Any) -> Any:
+        """A model goes."""
+        model = fields.text(request.model_name, "model_name", model_updates.NAME_MOST)
+        async with acting(self._services, info, ROLE_ADMIN, "channel.delete_model", id=request.channel_id, model=model):
+            if not model:
+                raise InvalidRequest("A model must be named.", param="model_name")
+            await (await self._ollama(request.channel_id)).delete(model)
+            return routing_pb2.DeleteModelResponse()
+
+    @guarded_unary
+    async def GetServerVersion(self, request: routing_pb2.GetServerVersionRequest, info: CallInfo, context: Any) -> Any:
+        """Which version."""
+        await self._services.account(info, ROLE_ADMIN)
+        version = await (await self._ollama(request.channel_id)).version()
+        return routing_pb2.GetServerVersionResponse(version=version)
+
+
+def _updates(found: model_updates.Found) -> routing_pb2.ModelUpdates:
+    return routing_pb2.ModelUpdates(
+        channel_id=found.channel_id,
+        channel_name=found.name,
+        add_models=found.add,
+        remove_models=found.remove,
+        last_check_at=found.checked_at,
+        added_models=found.added,
+        removed_models=found.removed,
+        ignored_models=found.ignored,
+        models=found.models,
+        settings_json=found.settings,
+    )
 
 
 def round_of(task: SystemTask) -> routing_pb2.Round:

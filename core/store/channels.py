@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from peewee import fn
 
@@ -15,6 +15,8 @@ from core.store import changes
 from core.store.database import Database
 from core.store.models import Channel
 from core.store.secrets import Vault
+
+T = TypeVar("T")
 
 LIST_MOST = 100
 SORTABLE = {
@@ -210,6 +212,26 @@ class Channels:
             row.save(only=[Channel.key, Channel.channel_info])
             changes.note(self._database, changes.CHANNEL, channel_id)
             return count
+
+        return await self._database.write(run)
+
+    async def change_models(self, channel_id: int, change: Callable[[dict[str, str], dict[str, Any]], T]) -> T:
+        """Changes what a channel lists and its settings in one transaction; what change() returns.
+
+        change gets {"models": ...} and the parsed settings, and alters both in place. Raises RecordNotFound.
+        """
+
+        def run() -> T:
+            row = self._database.locked(Channel.select().where(Channel.id == channel_id)).first()
+            if row is None:
+                raise RecordNotFound("There is no such channel.")
+            fields = {"models": row.models}
+            settings = json.loads(row.settings or "{}")
+            found = change(fields, settings)
+            row.models, row.settings = fields["models"], json.dumps(settings)
+            row.save(only=[Channel.models, Channel.settings])
+            changes.note(self._database, changes.CHANNEL, channel_id)
+            return found
 
         return await self._database.write(run)
 

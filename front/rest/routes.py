@@ -33,6 +33,7 @@ from front.rest import (
     tokens,
     usage,
     users,
+    vendor_models,
 )
 from front.rest.manager import Manager, Route
 from front.settings import FrontSettings
@@ -53,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     *channels.ROUTES,
     *routing.ROUTES,
     *explain.ROUTES,
+    *vendor_models.ROUTES,
     *options.ROUTES,
     *logs.ROUTES,
     *log_streams.ROUTES,

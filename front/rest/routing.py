@@ -12,7 +12,7 @@ CONFLICT = 409
 CHANNEL_TEST = "channel_test"
 
 
-def _begun(found: routing_pb2.Round, started: bool) -> Any:
+def begun(found: routing_pb2.Round, started: bool) -> Any:
     """New API's reply to what begins a task; 409 where one is under way."""
     data = {"task_id": found.task_id, "status": found.status}
     if started:
@@ -24,7 +24,7 @@ def _begun(found: routing_pb2.Round, started: bool) -> Any:
 async def test_all(c: Call) -> Any:
     """Begins a round over every channel that was not disabled by hand."""
     found = await c.m.routing.TestChannels(routing_pb2.TestChannelsRequest(), metadata=c.who)
-    return _begun(found.round, found.started)
+    return begun(found.round, found.started)
 
 
 async def abort_tests(c: Call) -> Any:
@@ -79,7 +79,14 @@ async def cache_use(c: Call) -> Any:
     }
 
 
+async def ops(c: Call) -> Any:
+    """How often a request is tried again."""
+    found = await c.m.routing.GetRetries(routing_pb2.GetRetriesRequest(), metadata=c.who)
+    return {"retry_times": found.retry_times}
+
+
 ROUTES = (
+    Route("GET", "/api/channel/ops", Level.ADMIN, ops),
     Route("GET", "/api/channel/test", Level.ADMIN, test_all),
     Route("DELETE", "/api/channel/test", Level.ADMIN, abort_tests),
     Route("GET", "/api/option/channel_affinity_cache", Level.ROOT, affinity),

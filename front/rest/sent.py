@@ -65,6 +65,15 @@ class Sent:
                 raise bad(f"{name} must hold whole numbers above 0.", name)
         return value
 
+    def texts(self, name: str, most: int) -> list[str]:
+        """At most so many texts; absent: none."""
+        value = self._members.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(text, str) for text in value):
+            raise bad(f"{name} must be an array of at most {most} texts.", name)
+        return list(value)
+
     def part(self, name: str) -> Sent:
         """An object."""
         value = self._members.get(name)

@@ -121,6 +121,15 @@ GET    /api/option/                          root
 PUT    /api/option/                          root
 POST   /api/option/rest_model_ratio          root
 POST   /api/isthmus/explain                  admin
+GET    /api/channel/ops                      admin
+POST   /api/channel/upstream_updates/detect  admin
+POST   /api/channel/upstream_updates/detect_all admin
+POST   /api/channel/upstream_updates/apply   admin
+POST   /api/channel/upstream_updates/apply_all admin
+POST   /api/channel/ollama/pull              admin
+POST   /api/channel/ollama/pull/stream       admin
+DELETE /api/channel/ollama/delete            admin
+GET    /api/channel/ollama/version/:id       admin
 GET    /api/option/channel_affinity_cache    root
 DELETE /api/option/channel_affinity_cache    root
 GET    /api/log/channel_affinity_usage_cache admin

@@ -141,6 +141,14 @@ RoutingService.GetAffinity      root
 RoutingService.ClearAffinity    root
 RoutingService.GetCacheUse      admin
 RoutingService.Explain          admin
+RoutingService.GetRetries       admin
+RoutingService.DetectModels     admin
+RoutingService.DetectAllModels  admin
+RoutingService.ApplyModels      admin
+RoutingService.ApplyAllModels   admin
+RoutingService.PullModel        admin
+RoutingService.DeleteModel      admin
+RoutingService.GetServerVersion admin
 PaymentService.GetWays          user
 PaymentService.QuoteTopUp       user
 PaymentService.StartTopUp       user

@@ -17,7 +17,7 @@ NO_ID = "999999999"
 ROLE_REFUSAL = "Your account may not do this."
 ENDS_THE_CALLER = {("DELETE", "/api/user/self"), ("GET", "/api/user/token"), ("POST", "/api/user/logout")}
 SIGNED_IN = [row for row in LEVELS.items() if row[1] in ("user", "admin", "root")]
-STREAMS = {path for _, path in LEVELS if path.endswith(("/export", "/stream"))}
+STREAMS = {path for _, path in LEVELS if path.endswith(("/export", "/stream")) and "ollama" not in path}
 """Answered by lines or events, not by an object."""
 OPEN = [row[0] for row in LEVELS.items() if row[1] == "public"]
 BY_KEY = [row[0] for row in LEVELS.items() if row[1] == "key"]
@@ -54,6 +54,11 @@ TOLD = {
     ("DELETE", "/api/option/channel_affinity_cache"): (400,),
     ("GET", "/api/log/channel_affinity_usage_cache"): (400,),
     ("GET", "/api/channel/test"): (200, 409),
+    ("POST", "/api/channel/upstream_updates/detect_all"): (200, 409),
+    ("POST", "/api/channel/ollama/pull"): (400,),
+    ("POST", "/api/channel/ollama/pull/stream"): (400,),
+    ("DELETE", "/api/channel/ollama/delete"): (400,),
+    ("GET", "/api/channel/ollama/version/:id"): (400, 404),
 }
 """Statuses of routes that tell what is missing, or under way, by them."""
 

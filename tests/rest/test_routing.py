@@ -6,6 +6,7 @@ import json
 
 from tests.integration.house import House, http, until
 from tests.rest.people import Person
+from tests.servers.vendor import vendor
 
 
 def test_a_round_of_tests(admin: Person) -> None:
@@ -80,3 +81,51 @@ def test_what_routing_would_do(admin: Person) -> None:
     assert "A model" in admin.refused("POST", "/api/isthmus/explain", {})
     assert "dialect" in admin.refused("POST", "/api/isthmus/explain", {"model": "m", "dialect": "esperanto"})
     assert admin.get("POST", "/api/isthmus/explain", {"model": "none"})["refusal"]["code"] == "MODEL_NOT_FOUND"
+
+
+def test_models_of_vendors(gateway: House, admin: Person) -> None:
+    assert admin.get("GET", "/api/channel/ops") == {"retry_times": 0}
+    channel_id = gateway.channels[0]
+    found = admin.get("POST", "/api/channel/upstream_updates/detect", {"id": channel_id})
+    assert (found["channel_id"], found["auto_added_models"]) == (channel_id, 0)
+    assert found["add_models"]
+    before = admin.get("GET", f"/api/channel/{channel_id}")["models"]
+    new = found["add_models"][0]
+    done = admin.get("POST", "/api/channel/upstream_updates/apply", {"id": channel_id, "add_models": [new]})
+    assert (done["added_models"], done["models"]) == ([new], f"{before},{new}")
+    assert new not in done["remaining_models"]
+    admin.get("PUT", "/api/channel/", {"id": channel_id, "models": before})
+    assert "1 to" in admin.refused("POST", "/api/channel/upstream_updates/apply", {"id": channel_id})
+    assert "texts" in admin.refused("POST", "/api/channel/upstream_updates/apply", {"id": 1, "add_models": "x"})
+    assert admin.get("POST", "/api/channel/upstream_updates/apply_all")["processed_channels"] == 0
+    begun = admin.ask("POST", "/api/channel/upstream_updates/detect_all")
+    assert begun.status == 200
+    assert begun.json()["data"]["task_id"]
+    for method, path in (("POST", "pull"), ("POST", "pull/stream"), ("DELETE", "delete")):
+        body = {"channel_id": channel_id, "model_name": "llama"}
+        assert admin.ask(method, f"/api/channel/ollama/{path}", body).status == 400, "no Ollama server"
+        assert admin.ask(method, f"/api/channel/ollama/{path}", {**body, "channel_id": 10**6}).status == 404
+    assert admin.ask("GET", f"/api/channel/ollama/version/{channel_id}").status == 400
+
+
+def test_a_pull_tells_its_progress(gateway: House, admin: Person) -> None:
+    with vendor() as ollama:
+        ollama.behaviours["oll"] = lambda asked: asked.whole(
+            b'{"status":"pulling"}\n{"status":"success"}\n' if asked.body else b'{"version":"0.9"}',
+            "application/x-ndjson",
+        )
+        channel = {"type": 4, "name": "o", "key": "oll", "base_url": ollama.url, "models": "llama", "group": "nobody"}
+        admin.get("POST", "/api/channel/", {"mode": "single", "channel": channel})
+        made = admin.get("GET", "/api/channel/?id_sort=true&page_size=1")["items"][0]["id"]
+        try:
+            body = {"channel_id": made, "model_name": "llama"}
+            reply = admin.ask("POST", "/api/channel/ollama/pull/stream", body)
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            events = [line.removeprefix(b"data: ") for line in reply.body.split(b"\n\n") if line]
+            assert [json.loads(one).get("status") for one in events[:2]] == ["pulling", "success"]
+            assert json.loads(events[2])["message"]
+            assert events[3] == b"[DONE]"
+            assert admin.ask("POST", "/api/channel/ollama/pull", body).json()["success"]
+            assert admin.get("GET", f"/api/channel/ollama/version/{made}") == {"version": "0.9"}
+        finally:
+            admin.get("DELETE", f"/api/channel/{made}")
