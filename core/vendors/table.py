@@ -91,6 +91,10 @@ class Row:
     """What an assistant message's thoughts are called when they go back; empty: they do not."""
     plain_image_url: bool = False
     """image_url is the address itself, not an object (Mistral)."""
+    cache_key: bool = False
+    """prompt_cache_key is known: it is made of the client's session where the client says none."""
+    session_header: str = ""
+    """Which header keeps a conversation at the machine that has its prompt cached."""
     media_bytes: bool = False
     """Pictures are taken as data alone, by no address (Moonshot, Ollama)."""
     short_call_ids: bool = False
@@ -234,13 +238,13 @@ def _openai_like(number: int, name: str, base: str) -> Row:
 _TASKS = "its own task interface"
 
 ROWS: tuple[Row, ...] = (
-    replace(_openai_like(1, "OpenAI", "https://api.openai.com"), compact=True),
+    replace(_openai_like(1, "OpenAI", "https://api.openai.com"), compact=True, cache_key=True),
     _no_adaptor(2, "Midjourney", "midjourney", "https://oa.api2d.net", _TASKS),
     Row(
         3, "Azure", "openai", "",
         chat="/openai/deployments/{model}/chat/completions?api-version={version}",
         embedding="/openai/deployments/{model}/embeddings?api-version={version}",
-        responses="/openai/v1/responses?api-version=preview", compact=True,
+        responses="/openai/v1/responses?api-version=preview", compact=True, cache_key=True,
         completions="/openai/deployments/{model}/completions?api-version={version}",
         completions_models=_OPENAI_COMPLETIONS,
         auth="api-key", token_families=True, effort_suffix=True, developer_role=True,
@@ -368,7 +372,7 @@ ROWS: tuple[Row, ...] = (
         stream_usage=False,
     ),
     Row(
-        48, "xAI", "xai", "https://api.x.ai", responses=V1_RESPONSES, suffixes="xai",
+        48, "xAI", "xai", "https://api.x.ai", responses=V1_RESPONSES, suffixes="xai", session_header="x-grok-conv-id",
         max_tokens_name="max_completion_tokens", reasoning_field="reasoning_content",
     ),
     Row(49, "Coze", "coze", "https://api.coze.cn", chat="", agent="coze"),
@@ -393,9 +397,12 @@ ROWS: tuple[Row, ...] = (
         1002, "Together", "together", "https://api.together.xyz", embedding=V1_EMBED, rerank=V1_RERANK,
         completions=V1_COMPLETIONS,
     ),
-    _oai(
-        1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference", responses=V1_RESPONSES,
-        completions=V1_COMPLETIONS,
+    replace(
+        _oai(
+            1003, "Fireworks", "fireworks", "https://api.fireworks.ai/inference", responses=V1_RESPONSES,
+            completions=V1_COMPLETIONS,
+        ),
+        cache_key=True, session_header="x-session-affinity",
     ),
     _oai(1004, "Cerebras", "cerebras", "https://api.cerebras.ai", "", completions=V1_COMPLETIONS),
     _oai(1005, "SambaNova", "sambanova", "https://api.sambanova.ai"),

@@ -20,6 +20,7 @@ from core.vendors.anthropic.stream import AnthropicDecoder
 from core.vendors.interface import BadAnswer, Call, ChatDecoder, VendorRefusal, VendorRequest
 from core.vendors.shared import carry, refusal, scan
 from core.vendors.shared.changes import Changes, Look
+from core.vendors.shared.identity import FOREIGN_USER_MOST, user_of
 from core.vendors.shared.options import passes_through
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
@@ -59,7 +60,10 @@ class AnthropicMessages:
         self, body: bytes, call: Call, dropped: tuple[str, ...], native: bool, tail: str = ""
     ) -> VendorRequest:
         def rule(names: list[str], look: Look) -> Changes:
-            return rules.changes(call, names, look)
+            changes = rules.changes(call, names, look)
+            if self._row.owner not in SIGNERS and "metadata" in names:
+                _short_user(changes, look)
+            return changes
 
         if native:
             body = carry.stripped(body)
@@ -129,3 +133,11 @@ class AnthropicMessages:
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes, call: Call) -> VendorRefusal:
         """An error answer, of any shape."""
         return refusal.read(status, headers, body, call.secret)
+
+
+def _short_user(changes: Changes, look: Look) -> None:
+    """Vendors that merely speak the form take users of 128 characters; Claude Code's are longer."""
+    told = look("metadata")
+    user = told.get("user_id") if isinstance(told, dict) else None
+    if isinstance(user, str) and len(user) > FOREIGN_USER_MOST:
+        changes.sets["metadata"] = {**told, "user_id": user_of(user, FOREIGN_USER_MOST)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import orjson
 from isthmus.v1 import chat_pb2, common_pb2, usage_pb2
@@ -19,6 +20,7 @@ from core.vendors.openai.stream import OpenAIDecoder
 from core.vendors.shared import carry, refusal, scan
 from core.vendors.shared.changes import Changes, Look
 from core.vendors.shared.headers import headers, url
+from core.vendors.shared.identity import header_word, session_of
 from core.vendors.shared.splice import splice
 from core.vendors.table import Row
 
@@ -38,7 +40,10 @@ class OpenAIChat:
     def encode(self, request: chat_pb2.ChatRequest, call: Call) -> VendorRequest:
         """The canonical request in this form. Raises UnsupportedFeature, InvalidRequest, ChannelError."""
         body, dropped = encode(request, call, self._row)
-        return self._request(body, call, dropped, native=False)
+        made = self._request(body, call, dropped, native=False)
+        header = self._row.session_header
+        session = header_word(request.caching.key or session_of(request.identity.user)) if header else ""
+        return replace(made, headers=(*made.headers, (header, session))) if session else made
 
     def splice(self, native: common_pb2.Native, call: Call) -> VendorRequest:
         """The client's own bytes. Raises InvalidRequest, ChannelError."""

@@ -12,6 +12,7 @@ from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
 from core.vendors.openai.encode_parts import Messages, merge
 from core.vendors.shared.freeform import as_function
+from core.vendors.shared.identity import session_of, user_of
 from core.vendors.table import Row
 
 EFFORTS = {
@@ -284,9 +285,9 @@ def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dropped
         body["n"] = request.candidates
     caching, state = request.caching, request.state
     told = {
-        "prompt_cache_key": caching.key,
+        "prompt_cache_key": caching.key or (session_of(request.identity.user) if row.cache_key else ""),
         "prompt_cache_retention": caching.retention,
-        "user": request.identity.user,
+        "user": user_of(request.identity.user),
         "safety_identifier": request.identity.safety_identifier,
         "metadata": dict(request.identity.metadata),
         "service_tier": request.placement.service_tier,
@@ -294,6 +295,8 @@ def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], row: Row, dropped
         "inference_geo": request.placement.inference_geo,
     }
     body.update({name: value for name, value in told.items() if value})
+    if told["user"] != request.identity.user:
+        dropped.append("identity.user")
     if caching.options_json:
         body["prompt_cache_options"] = raw(caching.options_json, "prompt_cache_options")
     if state.HasField("store"):

@@ -14,6 +14,7 @@ from core.vendors.interface import Call
 from core.vendors.openai.decode import DIALECT
 from core.vendors.openai.rules import family
 from core.vendors.shared.freeform import arguments
+from core.vendors.shared.identity import CHAT_CALL_MOST, call_id_of
 from core.vendors.shared.media import address_of, base64_of
 from core.vendors.table import Row
 
@@ -149,7 +150,9 @@ class Messages:
             made["tool_calls"] = calls
 
     def _id(self, call_id: str) -> str:
-        return short_id(call_id) if self._row.short_call_ids else call_id
+        if self._row.short_call_ids:
+            return short_id(call_id)
+        return call_id_of(call_id, CHAT_CALL_MOST) if self._row.token_families else call_id
 
     def _tool_call(self, call: parts_pb2.ToolCall) -> dict[str, Any]:
         if call.namespace or call.caller_json:

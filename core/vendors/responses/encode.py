@@ -12,6 +12,7 @@ from core.vendors.responses import encode_tools
 from core.vendors.responses.encode_items import Items, own
 from core.vendors.responses.encode_tools import raw
 from core.vendors.responses.names import DIALECT, EFFORTS
+from core.vendors.shared.identity import session_of, user_of
 from core.vendors.table import Row
 
 ENCRYPTED = "reasoning.encrypted_content"
@@ -49,7 +50,7 @@ def encode(request: chat_pb2.ChatRequest, call: Call, row: Row) -> tuple[bytes, 
     _reasoning(request.reasoning, body, dropped)
     _output(request.output, body, dropped)
     _state(request, body, same, dropped)
-    _rest(request, body, same, dropped)
+    _rest(request, body, same, row.cache_key or bool(row.session_header), dropped)
     if call.stream:
         body["stream"] = True
         if request.stream_options.HasField("include_obfuscation"):
@@ -155,7 +156,7 @@ def _state(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, drop
     dropped.extend(f"state.{name}" for name in ("container", "continuation_token") if getattr(state, name))
 
 
-def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, dropped: list[str]) -> None:
+def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, keyed: bool, dropped: list[str]) -> None:
     if request.HasField("max_output_tokens"):
         body["max_output_tokens"] = request.max_output_tokens
         if request.max_output_tokens < LEAST_OUTPUT and not same:
@@ -163,14 +164,16 @@ def _rest(request: chat_pb2.ChatRequest, body: dict[str, Any], same: bool, dropp
             dropped.append("max_output_tokens")
     caching, identity, placement = request.caching, request.identity, request.placement
     told = {
-        "prompt_cache_key": caching.key,
+        "prompt_cache_key": caching.key or (session_of(identity.user) if keyed else ""),
         "prompt_cache_retention": caching.retention,
-        "user": identity.user,
+        "user": user_of(identity.user),
         "safety_identifier": identity.safety_identifier,
         "metadata": dict(identity.metadata),
         "service_tier": placement.service_tier,
     }
     body.update({name: value for name, value in told.items() if value})
+    if told["user"] != identity.user:
+        dropped.append("identity.user")
     if caching.options_json:
         body["prompt_cache_options"] = raw(caching.options_json, "prompt_cache_options")
     missing = {

@@ -10,6 +10,7 @@ from isthmus.v1 import chat_pb2, common_pb2, parts_pb2
 
 from core.vendors.interface import Call
 from core.vendors.responses.names import DIALECT, SIGNER
+from core.vendors.shared.identity import CALL_MOST, call_id_of
 from core.vendors.shared.media import address_of, base64_of
 from core.vendors.table import Row
 
@@ -236,7 +237,7 @@ class Items:
 
     def _tool_call(self, part: parts_pb2.Part) -> dict[str, Any]:
         call = part.tool_call
-        made: dict[str, Any] = {"type": "function_call", "call_id": call.id, "name": call.name}
+        made: dict[str, Any] = {"type": "function_call", "call_id": call_id_of(call.id, CALL_MOST), "name": call.name}
         if call.free_form:
             self._free.add(call.id)
             made["type"], made["input"] = "custom_tool_call", call.arguments
@@ -260,7 +261,7 @@ class Items:
         free = result.free_form or (not self._same and result.call_id in self._free)
         made: dict[str, Any] = {"type": "custom_tool_call_output" if free else "function_call_output"}
         if result.call_id:
-            made["call_id"] = result.call_id
+            made["call_id"] = call_id_of(result.call_id, CALL_MOST)
         made["output"] = self._output(result)
         _with_id(made, result.item_id)
         if result.name and self._same and not free:
