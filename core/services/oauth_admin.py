@@ -1,4 +1,4 @@
-"""AdminService's calls about providers and other accounts' bindings."""
+"""AdminService's calls about providers, other accounts' bindings, and what an import brought."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.v1 import admin_pb2, admin_pb2_grpc
 
 from core.link.call import CallInfo, guarded_unary
-from core.manage import bindings, oauth_providers
+from core.manage import bindings, console_settings, oauth_providers
 from core.manage.audit import acting
 from core.services.context import Services
 from core.settings import CoreSettings
@@ -40,6 +40,15 @@ class OAuthAdminCalls(admin_pb2_grpc.AdminServiceServicer):
         async with acting(self._services, info, ROLE_ADMIN, "user.unbind", **params) as principal:
             await bindings.remove(self._services, principal, request.id, request.kind)
             return admin_pb2.RemoveAccountBindingResponse()
+
+    @guarded_unary
+    async def MigrateConsoleSettings(
+        self, request: admin_pb2.MigrateConsoleSettingsRequest, info: CallInfo, context: Any
+    ) -> Any:
+        """Old consoles' options to where they are read."""
+        async with acting(self._services, info, ROLE_ROOT, "option.migrate_console"):
+            await console_settings.move(self._services)
+            return admin_pb2.MigrateConsoleSettingsResponse()
 
     @guarded_unary
     async def ListOAuthProviders(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.errors import ChannelError
 from core.options.row import is_secret
@@ -40,8 +40,8 @@ class OptionRows:
             logger.error("an option cannot be read", extra={"option": name, "reason": error.message})
             return ""
 
-    async def set_many(self, values: Mapping[str, str]) -> None:
-        """Writes values, as one change."""
+    async def set_many(self, values: Mapping[str, str], *, remove: Sequence[str] = ()) -> None:
+        """Writes values and takes rows away, as one change."""
 
         def run() -> None:
             for name, told in values.items():
@@ -49,6 +49,8 @@ class OptionRows:
                 Option.insert(key=name, value=value).on_conflict(
                     conflict_target=[Option.key], update={Option.value: value}
                 ).execute()
+            if remove:
+                Option.delete().where(Option.key.in_(list(remove))).execute()
             changes.note(self._database, changes.OPTION)
 
         await self._database.write(run)

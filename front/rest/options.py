@@ -41,8 +41,14 @@ async def reset_model_ratio(c: Call) -> Any:
     await c.m.admin.SetOptions(admin_pb2.SetOptionsRequest(options={"ModelRatio": ""}), metadata=c.who)
 
 
+async def migrate_console(c: Call) -> Any:
+    """Options of older consoles, which an import brought, to where they are read now."""
+    await c.m.admin.MigrateConsoleSettings(admin_pb2.MigrateConsoleSettingsRequest(), metadata=c.who)
+
+
 ROUTES = (
     Route("GET", "/api/option/", Level.ROOT, options),
     Route("PUT", "/api/option/", Level.ROOT, update),
+    Route("POST", "/api/option/migrate_console_setting", Level.ROOT, migrate_console),
     Route("POST", "/api/option/rest_model_ratio", Level.ROOT, reset_model_ratio),
 )

@@ -119,6 +119,7 @@ DELETE /api/channel/:id                      admin
 POST   /api/channel/:id/key                  root
 GET    /api/option/                          root
 PUT    /api/option/                          root
+POST   /api/option/migrate_console_setting   root
 POST   /api/option/rest_model_ratio          root
 POST   /api/isthmus/explain                  admin
 GET    /api/channel/ops                      admin

@@ -109,6 +109,7 @@ AdminService.FetchModels        root
 AdminService.UpdateBalance      admin
 AdminService.ListOptions        root
 AdminService.SetOptions         root
+AdminService.MigrateConsoleSettings root
 AdminService.ListLogs           user
 AdminService.SumLogs            user
 AdminService.ExportLogs         user
