@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
-FLASH = Decimal("2.5") / Decimal("0.3")
-FLASH_PREVIEW = Decimal("3.5") / Decimal("0.15")
+UP = Context(prec=28, rounding=ROUND_CEILING)
+"""No decimal is 2.5 / 0.3: one digit up in the 28th place, so that a sum whose half the vendor rounds up is rounded up."""
+FLASH = UP.divide(Decimal("2.5"), Decimal("0.3"))
+FLASH_PREVIEW = UP.divide(Decimal("3.5"), Decimal("0.15"))
 
 # (prefix, ratio, locked): the first that fits counts, so the longer ones stand before the shorter.
 _PREFIXES: tuple[tuple[str, Decimal, bool], ...] = tuple(
