@@ -20,6 +20,7 @@ from isthmus.v1 import (
     models_pb2_grpc,
     moderation_pb2_grpc,
     payment_pb2_grpc,
+    price_sync_pb2_grpc,
     rerank_pb2_grpc,
     responses_pb2_grpc,
     routing_pb2_grpc,
@@ -52,6 +53,7 @@ from core.services.embedding import EmbeddingServicer
 from core.services.models import ModelServicer
 from core.services.moderation import ModerationServicer
 from core.services.payment import PaymentServicer
+from core.services.price_sync import PriceSyncServicer
 from core.services.rerank import RerankServicer
 from core.services.responses import ResponsesServicer
 from core.services.routing import RoutingServicer
@@ -97,6 +99,7 @@ class Node:
         routing_pb2_grpc.add_RoutingServiceServicer_to_server(RoutingServicer(self.services), target)
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.services), target)
         system_pb2_grpc.add_SystemServiceServicer_to_server(SystemServicer(self.services), target)
+        price_sync_pb2_grpc.add_PriceSyncServiceServicer_to_server(PriceSyncServicer(self.services), target)
         payment_pb2_grpc.add_PaymentServiceServicer_to_server(PaymentServicer(self.services), target)
         subscription_pb2_grpc.add_SubscriptionServiceServicer_to_server(SubscriptionServicer(self.services), target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, Context, Decimal
 
 UP = Context(prec=28, rounding=ROUND_CEILING)
-"""No decimal is 2.5 / 0.3: one digit up in the 28th place, so that a sum whose half the vendor rounds up is rounded up."""
+"""No decimal is 2.5 / 0.3: the 28th digit goes up, so that a half unit that the vendor rounds up is rounded up."""
 FLASH = UP.divide(Decimal("2.5"), Decimal("0.3"))
 FLASH_PREVIEW = UP.divide(Decimal("3.5"), Decimal("0.15"))
 

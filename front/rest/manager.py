@@ -19,6 +19,7 @@ from isthmus.v1 import (
     common_pb2,
     models_pb2_grpc,
     payment_pb2_grpc,
+    price_sync_pb2_grpc,
     routing_pb2_grpc,
     subscription_pb2_grpc,
     system_pb2_grpc,
@@ -178,6 +179,7 @@ class Manager:
         self.system = system_pb2_grpc.SystemServiceStub(channel)
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(channel)
+        self.price_sync = price_sync_pb2_grpc.PriceSyncServiceStub(channel)
         self.payments = payment_pb2_grpc.PaymentServiceStub(channel)
         self.subscriptions = subscription_pb2_grpc.SubscriptionServiceStub(channel)
         self._gauge = Gauge(settings.bodies_in_flight_mb << 20)

@@ -23,6 +23,7 @@ from front.rest import (
     passkeys,
     payments,
     performance,
+    price_sync,
     redemptions,
     routing,
     second_factor,
@@ -65,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *models.ROUTES,
     *redemptions.ROUTES,
     *payments.ROUTES,
+    *price_sync.ROUTES,
     *subscriptions.ROUTES,
 )
 """Every management route that is built."""

@@ -231,6 +231,8 @@ GET    /api/subscription/epay/notify         public
 POST   /api/subscription/epay/notify         public
 GET    /api/subscription/epay/return         public
 POST   /api/subscription/epay/return         public
+GET    /api/ratio_sync/channels              root
+POST   /api/ratio_sync/fetch                 root
 GET    /dashboard/billing/subscription       key
 GET    /v1/dashboard/billing/subscription    key
 GET    /dashboard/billing/usage              key

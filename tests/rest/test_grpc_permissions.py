@@ -16,6 +16,7 @@ from isthmus.v1 import (
     catalog_pb2,
     models_pb2,
     payment_pb2,
+    price_sync_pb2,
     responses_pb2,
     routing_pb2,
     subscription_pb2,
@@ -185,6 +186,8 @@ SystemService.ListInstances     root
 SystemService.GetRuntime        root
 SystemService.CollectGarbage    root
 SystemService.GetUptime         public
+PriceSyncService.ListPriceSources root
+PriceSyncService.ComparePrices  root
 SubscriptionService.ListPlans   user
 SubscriptionService.CreatePlan  admin
 SubscriptionService.UpdatePlan  admin
@@ -202,6 +205,7 @@ METHODS: dict[str, Any] = {
         billing_pb2,
         catalog_pb2,
         payment_pb2,
+        price_sync_pb2,
         responses_pb2,
         routing_pb2,
         subscription_pb2,
