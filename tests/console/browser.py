@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.integration.house import PASSWORD, House
 from tools.console import CONSOLE
@@ -22,6 +22,7 @@ LANGUAGES = ("en", "zh")
 SCHEMES = ("light", "dark")
 WAIT_MS = 30_000
 """A limit, not a promise: the machine is shared."""
+expect.set_options(timeout=WAIT_MS)
 
 
 def missing() -> str:

@@ -3,6 +3,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, useLocation, useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
 
+import { ErrorPanel } from '@/parts/ErrorPanel';
 import { NotFound } from '@/parts/NotFound';
 
 import { Frame } from './Frame';
@@ -15,6 +16,7 @@ export const router = createRouter({
     pages.map((page) => createRoute({ getParentRoute: () => root, path: page.path, component: lazyRouteComponent(page.load) })),
   ),
   defaultPreload: 'intent',
+  defaultErrorComponent: ({ error, reset }) => <ErrorPanel error={error} retry={reset} />,
   scrollRestoration: false,
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
   stringifySearch: (search) => {

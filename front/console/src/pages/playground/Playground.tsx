@@ -102,7 +102,9 @@ export default function Playground() {
     if (!running) sessionStorage.setItem(KEPT, JSON.stringify({ said: said.filter((turn) => turn.error === undefined), parameters }));
   }, [said, parameters, running]);
   useEffect(() => () => stop.current?.abort(), []);
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [said]);
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: 'nearest' }); // a promise in newer browsers: not what an effect may return
+  }, [said]);
 
   const send = async () => {
     if (!token || !model || !typed.trim() || running) return;
