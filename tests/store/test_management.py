@@ -136,6 +136,22 @@ async def test_totals_are_capped(store: Store, monkeypatch: pytest.MonkeyPatch) 
     assert (found.total, found.capped) == (0, False)
 
 
+async def test_counts_by_several_filters_look_at_the_newest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lines one filter finds: a count among them is bounded, says so, and lets one go on."""
+    at = time.time_ns() // 1_000_000
+    for number in range(12):
+        await add(store, settled_ms=at - number * 1000, group="rare" if number in (1, 9, 10, 11) else "g")
+    found = await store.logs.list(Asked({"user_id": 1, "group": "rare"}))
+    assert (found.total, found.capped) == (4, False)
+    monkeypatch.setattr("core.store.logs.CANDIDATES_MOST", 5)
+    found = await store.logs.list(Asked({"user_id": 1, "group": "rare"}), limit=2)
+    assert (len(found.rows), found.total, found.capped) == (2, 3, True), "a full page: at least one more"
+    found = await store.logs.list(Asked({"user_id": 1, "group": "rare"}), offset=2, limit=10)
+    assert (len(found.rows), found.total, found.capped) == (2, 4, True)
+    found = await store.logs.list(Asked({"user_id": 1}))
+    assert (found.total, found.capped) == (12, False), "one filter is counted by its index"
+
+
 async def test_usage(store: Store) -> None:
     await add(store, key_id=1)
     await add(store, key_id=1)
