@@ -28,7 +28,7 @@ DELETE_STEP = 5_000
 MERGED_MOST = 20
 """Owners of one name whose lines are read apart and merged."""
 LEADS = ("request_id", "upstream_request_id", "token_id", "user_id", "channel_id", "model_name", "type")
-"""Columns with an index by time, the one that most likely leaves least first; a rare type goes before models."""
+"""Columns with an index by time, the one that most likely leaves least first."""
 CANDIDATES_MOST = 50_000
 """Lines of an index that a count with further filters looks at: the newest."""
 NEWEST = (Log.created_at.desc(), Log.id.desc())
@@ -165,8 +165,7 @@ class Logs:
     @staticmethod
     def _lead(wanted: Mapping[str, Any]) -> str:
         """The filter whose index is walked; "": the one of times."""
-        order = LEADS if wanted.get("type") in (None, CONSUME) else (*LEADS[:4], "type", *LEADS[4:-1])
-        return next((name for name in order if name in wanted and "%" not in str(wanted[name])), "")
+        return next((name for name in LEADS if name in wanted and "%" not in str(wanted[name])), "")
 
     def _where(self, query: Any, asked: Asked) -> Any:
         wanted = {name: value for name, value in asked.equal.items() if value}
