@@ -42,6 +42,8 @@ class Guide:
         """A request's guides; its conversation is noted with it. group: the group in use."""
         options = exchange.snapshot.options
         policy, choice = options.affinity, options.channel_choice
+        if policy.enabled and not policy.keep and not policy.matching(exchange.envelope.model, exchange.envelope.path):
+            return self.plain if choice == BY_WEIGHT else self.guides(None, choice)
         if (policy.enabled or policy.keep) and not exchange.principal.pinned_channel_id:
             exchange.conversation = conversation(policy, exchange, info, group)
             if exchange.conversation is not None:
@@ -58,7 +60,8 @@ class Guide:
 
     def begins(self, exchange: Exchange, plan: Plan, candidate: Candidate, now: float) -> None:
         """An attempt sets out; one that could not gives its place back."""
-        self._give_back(exchange, 0)
+        if exchange.taken is not None:
+            self._give_back(exchange, 0)
         if candidate.channel.limits is not None:
             exchange.taken = self.meters.take(candidate.channel.id, plan.tokens, now)
 

@@ -230,13 +230,28 @@ class Plan:
         ready = self.spoken(ready)
         if len(ready) == 1:
             return ready[0]
+        kept, speed = self._guides.kept, self._guides.speed
+        if kept is None and speed is None:
+            total = 0
+            for channel, _ in ready:
+                if channel.windows:
+                    break
+                total += channel.weight
+            else:
+                # What most requests are: nothing but weights counts.
+                if not total:
+                    return ready[self._rng.randrange(len(ready))]
+                point = self._rng.randrange(total)
+                for item in ready:
+                    point -= item[0].weight
+                    if point < 0:
+                        return item
         weights = self.weights(ready)
-        kept = self._guides.kept
         if kept is not None:
             return ready[by_name(kept.seed, [channel.id for channel, _ in ready], weights)]
         total = sum(weights)
         first = self._draw(weights, total)
-        if self._guides.speed is None:
+        if speed is None:
             return ready[first]
         second = self._draw(weights, total)
         return ready[min(first, second, key=lambda place: self.score(ready[place][0], now))]
