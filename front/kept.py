@@ -52,14 +52,19 @@ class KeptResponses:
             renderer = self._dialect.stream(envelope, chat, request.ctx.request_id, now)
             assert isinstance(renderer, render.StreamRenderer)
             if note is not None:
-                renderer.keep(note.id, previous)
+                renderer.keep(note.id, previous, given)
+                # Held by the renderer alone, until it knows that a vendor keeps the answer.
+                given = note.given = b""
             asked = chat_pb2.StreamGenerateRequest(envelope=envelope, chat=chat, native=native)
             messages = self._relay.chats.StreamGenerate(asked, metadata=metadata)
             del envelope, chat, native, asked
             ask.raw, ask.source = b"", {}
 
             async def done() -> None:
-                if note is not None and (made := renderer.kept()):
+                if note is None:
+                    return
+                note.given, made = renderer.kept()
+                if made:
                     await self._keep(note, made, metadata)
 
             await self._relay.stream(request, messages, renderer, done)
@@ -68,11 +73,11 @@ class KeptResponses:
             chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
         )
         if answer.HasField("native"):
-            return reply(answer.native.body, request, answer.receipt.dropped)
+            return reply(answer.native.body, request, answer.receipt, self._dialect.form)
         content = render.whole(answer.chat, chat, now, note.id if note is not None else "", previous)
         if note is not None:
             await self._keep(note, content, metadata)
-        return reply(content, request, answer.receipt.dropped)
+        return reply(content, request, answer.receipt, self._dialect.form)
 
     def compact(self) -> Handler:
         """POST /v1/responses/compact: a conversation made shorter, by vendors that do it."""
@@ -89,7 +94,7 @@ class KeptResponses:
         answer = await self._relay.chats.Generate(
             chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
         )
-        return reply(answer.native.body, request, answer.receipt.dropped)
+        return reply(answer.native.body, request, answer.receipt, self._dialect.form)
 
     async def _follow(self, ask: Ask, metadata: Metadata) -> str:
         """Puts what is kept before the input; the id it was kept under, "" where it is not. Raises FrontError."""

@@ -170,17 +170,19 @@ class StreamRenderer:
         self._over = False
         self._native = False
         self._kept = False
+        self._given = b""
 
-    def keep(self, kept_id: str, previous: str) -> None:
-        """The gateway keeps this answer, under an id; previous: the kept answer it follows."""
+    def keep(self, kept_id: str, previous: str, given: bytes) -> None:
+        """The gateway keeps this answer, under an id; previous: the kept answer it follows; given: its input."""
         self._kept = True
+        self._given = given
         self._frame["id"], self._frame["store"] = kept_id, True
         self._frame["previous_response_id"] = previous or self._frame["previous_response_id"]
 
-    def kept(self) -> bytes:
-        """The response object of an answer of ours that came to its end; nothing of others."""
+    def kept(self) -> tuple[bytes, bytes]:
+        """Input and response object of an answer of ours that came to its end; nothing of others."""
         ended = self._over and not self._native and self._frame["status"] in ("completed", "incomplete")
-        return orjson.dumps(self._frame) if self._kept and ended else b""
+        return (self._given, orjson.dumps(self._frame)) if self._kept and ended else (b"", b"")
 
     def render(self, event: chat_pb2.ChatEvent) -> bytes:
         """The bytes of one event; may be none."""
@@ -271,7 +273,8 @@ class StreamRenderer:
     def native(self, data: bytes) -> bytes:
         """As they came; the response's id and the last number are noted for an error that may follow."""
         if not self._native:
-            self._native = True
+            # Its vendor keeps it, or nobody: a large input is let go of.
+            self._native, self._given = True, b""
             if found := _ID.search(data):
                 self._frame["id"] = found[1].decode()
         last = data.rfind(b'"sequence_number"')
