@@ -67,7 +67,7 @@ class KeptResponses:
                 if made:
                     await self._keep(note, made, metadata)
 
-            await self._relay.stream(request, messages, renderer, done)
+            await self._relay.stream(request, messages, renderer, done, self._dialect.form)
             return None
         answer = await self._relay.chats.Generate(
             chat_pb2.GenerateRequest(envelope=envelope, chat=chat, native=native), metadata=metadata
