@@ -6,9 +6,11 @@ import asyncio
 import json
 from collections.abc import Mapping
 
+from isthmus.v1 import admin_pb2
+
 from core.errors import InvalidRequest
 from core.manage import before_after, fields
-from core.options.table import is_secret, written
+from core.options.table import ALIASES, GROUPS, is_secret, written
 from core.pricing.completion import completion_rule
 from core.pricing.expression import try_out
 from core.pricing.tables import MAPS, PriceTables
@@ -30,6 +32,33 @@ def told(services: Services) -> dict[str, str]:
             found[name] = json.dumps({model: float(figure) for model, figure in snapshot.prices.maps[name].items()})
     found[COMPLETION_META] = json.dumps(_completion(snapshot.prices))
     return found
+
+
+def described(services: Services) -> list[admin_pb2.OptionDescription]:
+    """Every option with a row of its own, in the order of docs/options.md."""
+    values = told(services)
+    raw = services.state.snapshot.options.raw
+    return [
+        admin_pb2.OptionDescription(
+            name=row.name,
+            group=group,
+            kind=row.kind.words,
+            form=row.kind.form,
+            names=row.kind.names,
+            default=row.default,
+            help=row.help,
+            value="" if row.secret else values.get(ALIASES.get(row.name, row.name), row.default),
+            is_set=bool(raw.get(row.name)),
+            secret=row.secret,
+            used=row.used,
+            why_not=row.why_not,
+            needs=row.needs,
+            own_route=row.own_route,
+        )
+        for group, rows in GROUPS.items()
+        for row in rows
+        if not row.name.endswith("*")
+    ]
 
 
 def _completion(prices: PriceTables) -> dict[str, dict[str, float | bool]]:

@@ -25,11 +25,16 @@ Check = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """words: what it is called in docs/options.md."""
+    """words: what it is called in docs/options.md.
+
+    form: how it is best written: text, lines, number, switch, choice, json. names: of a choice.
+    """
 
     words: str
     check: Check
     most: int = TEXT_MOST
+    form: str = "text"
+    names: tuple[str, ...] = ()
 
 
 def loads(value: str) -> Any:
@@ -72,10 +77,10 @@ def _address(value: str) -> None:
         raise ValueError("an http or https address is wanted")
 
 
-SWITCH = Kind("true or false", _switch, 5)
+SWITCH = Kind("true or false", _switch, 5, "switch")
 TEXT = Kind("text", _any)
 ADDRESS = Kind("http or https address", _address, 2048)
-LINES = Kind("texts, one a line", _any)
+LINES = Kind("texts, one a line", _any, form="lines")
 COMMAS = Kind("texts, by comma", _any)
 STATUSES = Kind("status codes such as 401-407,429", _statuses)
 
@@ -87,7 +92,8 @@ def whole(low: int, high: int = NUMBER_MOST) -> Kind:
         if not (re.fullmatch(r"-?[0-9]{1,19}", value) and low <= int(value) <= high):
             raise ValueError(f"a whole number from {low} to {high} is wanted")
 
-    return Kind(f"whole number, {low} or more" if high == NUMBER_MOST else f"whole number, {low} to {high}", check, 20)
+    words = f"whole number, {low} or more" if high == NUMBER_MOST else f"whole number, {low} to {high}"
+    return Kind(words, check, 20, "number")
 
 
 def number(low: float, high: float = math.inf, above: bool = False) -> Kind:
@@ -104,7 +110,7 @@ def number(low: float, high: float = math.inf, above: bool = False) -> Kind:
         if not (math.isfinite(found) and (found > low if above else found >= low) and found <= high):
             raise ValueError(f"a number {bounds} is wanted")
 
-    return Kind(f"number {bounds}", check, 64)
+    return Kind(f"number {bounds}", check, 64, "number")
 
 
 def choice(*names: str) -> Kind:
@@ -114,7 +120,7 @@ def choice(*names: str) -> Kind:
         if value not in names:
             raise ValueError(f"one of {', '.join(names)} is wanted")
 
-    return Kind("one of " + ", ".join(name or '""' for name in names), check, 64)
+    return Kind("one of " + ", ".join(name or '""' for name in names), check, 64, "choice", names)
 
 
 # -- JSON -----------------------------------------------------------------------------------------
@@ -215,7 +221,7 @@ def mapping(words: str, entry: Entry) -> Kind:
         for name, held in parsed.items():
             entry(name, held)
 
-    return Kind(f"JSON object: {words}", check, JSON_MOST)
+    return Kind(f"JSON object: {words}", check, JSON_MOST, "json")
 
 
 def array(words: str, entry: Entry) -> Kind:
@@ -228,7 +234,7 @@ def array(words: str, entry: Entry) -> Kind:
         for place, held in enumerate(parsed):
             entry(str(place), held)
 
-    return Kind(f"JSON array: {words}", check, JSON_MOST)
+    return Kind(f"JSON array: {words}", check, JSON_MOST, "json")
 
 
 def free(words: str = "any JSON") -> Kind:
@@ -238,7 +244,7 @@ def free(words: str = "any JSON") -> Kind:
         if value:
             loads(value)
 
-    return Kind(words, check, JSON_MOST)
+    return Kind(words, check, JSON_MOST, "json")
 
 
 def checked(words: str, parse: Callable[[str], object]) -> Kind:
@@ -247,7 +253,7 @@ def checked(words: str, parse: Callable[[str], object]) -> Kind:
     def check(value: str) -> None:
         parse(value)
 
-    return Kind(words, check, JSON_MOST)
+    return Kind(words, check, JSON_MOST, "json")
 
 
 RATIOS = mapping("name -> number of 0 or more", ratio)

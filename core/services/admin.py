@@ -310,6 +310,12 @@ class AdminServicer(OAuthAdminCalls):
         return admin_pb2.ListOptionsResponse(options=options.told(self._services))
 
     @guarded_unary
+    async def DescribeOptions(self, request: admin_pb2.DescribeOptionsRequest, info: CallInfo, context: Any) -> Any:
+        """Options with what they are for."""
+        await self._services.account(info, ROLE_ROOT)
+        return admin_pb2.DescribeOptionsResponse(options=options.described(self._services))
+
+    @guarded_unary
     async def SetOptions(self, request: admin_pb2.SetOptionsRequest, info: CallInfo, context: Any) -> Any:
         """Sets options, all or none."""
         names = sorted(name[:191] for name in request.options)[:50]

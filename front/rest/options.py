@@ -16,6 +16,30 @@ async def options(c: Call) -> Any:
     return [{"key": name, "value": value} for name, value in sorted(found.options.items())]
 
 
+async def described(c: Call) -> Any:
+    """Every option with what it is for, what it may be and what it is; secrets only as set or not."""
+    found = await c.m.admin.DescribeOptions(admin_pb2.DescribeOptionsRequest(), metadata=c.who)
+    return [
+        {
+            "name": row.name,
+            "group": row.group,
+            "kind": row.kind,
+            "form": row.form,
+            "names": list(row.names),
+            "default": row.default,
+            "help": row.help,
+            "value": row.value,
+            "is_set": row.is_set,
+            "secret": row.secret,
+            "used": row.used,
+            "why_not": row.why_not,
+            "needs": list(row.needs),
+            "own_route": row.own_route,
+        }
+        for row in found.options
+    ]
+
+
 def as_text(value: Any) -> str:
     """The value of an option as it is stored: text, switches and numbers are taken. Raises FrontError 400."""
     if isinstance(value, bool):
@@ -48,6 +72,7 @@ async def migrate_console(c: Call) -> Any:
 
 ROUTES = (
     Route("GET", "/api/option/", Level.ROOT, options),
+    Route("GET", "/api/isthmus/options", Level.ROOT, described),
     Route("PUT", "/api/option/", Level.ROOT, update),
     Route("POST", "/api/option/migrate_console_setting", Level.ROOT, migrate_console),
     Route("POST", "/api/option/rest_model_ratio", Level.ROOT, reset_model_ratio),

@@ -6,6 +6,7 @@ from tests.integration.house import House, http
 
 USER = "ada"
 ADMIN = "grace"
+ROOT = "root"
 QUOTA = 5_000_000
 SCRIPT = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 """Shown where it is, never run."""
@@ -21,6 +22,10 @@ def fill(house: House) -> None:
     house.add_member(ADMIN, QUOTA)
     house.manage("POST", "/api/user/manage", {"id": house.sign_in(ADMIN).id, "action": "promote"})
     house.option("Notice", NOTICE)
+    house.add_channel(
+        name=f"Spare {SCRIPT}"[:60], models="gpt-4o", status=2, group="default,vip", tag="spare", weight=3
+    )
+    house.manage("POST", "/api/redemption/", {"name": "Gift", "quota": 2_500_000, "count": 2})
     _, work = house.add_key(ada, name="Work", remain_quota=2_000_000)
     house.add_key(
         ada, name=f"Night {SCRIPT}"[:50], unlimited_quota=True, model_limits_enabled=True, model_limits="gpt-4o-mini"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.console.data import USER
+from tests.console.data import ADMIN, ROOT, USER
 
 
 @dataclass(frozen=True)
@@ -27,4 +27,10 @@ PAGES = (
     Row("market", "/market"),
     Row("profile", "/profile"),
     Row("key-usage", "/key-usage", ""),
+    Row("channels", "/channels", ADMIN),
+    Row("channel-form", "/channels?edit=new", ADMIN),
+    Row("users", "/users", ADMIN),
+    Row("user-form", "/users?edit=new", ROOT),
+    Row("redemptions", "/redemptions", ADMIN),
+    Row("settings", "/settings", ROOT),
 )

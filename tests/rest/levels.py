@@ -179,6 +179,7 @@ GET    /api/prefill_group/                   admin
 POST   /api/prefill_group/                   admin
 PUT    /api/prefill_group/                   admin
 DELETE /api/prefill_group/:id                admin
+GET    /api/isthmus/options                  root
 GET    /api/isthmus/usage                    admin
 GET    /api/isthmus/usage/self               user
 GET    /api/isthmus/log/export               admin

@@ -109,6 +109,7 @@ AdminService.TestChannel        admin
 AdminService.FetchModels        root
 AdminService.UpdateBalance      admin
 AdminService.ListOptions        root
+AdminService.DescribeOptions    root
 AdminService.SetOptions         root
 AdminService.MigrateConsoleSettings root
 AdminService.ListLogs           user

@@ -34,6 +34,12 @@ ROUTES = [
     ("user", "/api/user/models", "names.json"),
     ("admin", "/api/group/", "names.json"),
     ("user", "/api/user/2fa/status", "two-factor.json"),
+    ("admin", "/api/user/", "users.json"),
+    ("admin", "/api/user/search?keyword=a", "users.json"),
+    ("admin", "/api/channel/", "channels.json"),
+    ("admin", "/api/channel/search?model=gpt-4o", "channels.json"),
+    ("admin", "/api/redemption/", "redemptions.json"),
+    ("root", "/api/isthmus/options", "options.json"),
 ]
 EMPTY_ALLOWED = {"/api/group/"}
 
@@ -45,6 +51,7 @@ def people(gateway: House, root: Person, admin: Person, user: Person, nobody: Pe
     assert gateway.chat(secret).status == 200
     assert gateway.chat(secret, stream=True).status == 200
     until(lambda: len(user.get("GET", "/api/log/self?type=2")["items"]) >= 2, "no log lines")
+    admin.get("POST", "/api/redemption/", {"name": "gift", "quota": 500_000, "count": 1})
     return {"nobody": nobody, "user": user, "admin": admin, "root": root}
 
 

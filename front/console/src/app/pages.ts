@@ -1,11 +1,11 @@
 /** Every page: where it is, who may see it, in which part of the navigation. A new page is a row here. */
 
 import {
-  IconBuildingStore, IconChartHistogram, IconFileText, IconKey, IconMessages, IconUserCircle, type Icon,
+  IconBuildingStore, IconChartHistogram, IconFileText, IconKey, IconMessages, IconRoute, IconSettings, IconTicket, IconUserCircle, IconUsers, type Icon,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 
-import { USER } from '@/api/site';
+import { ADMIN, ROOT, USER } from '@/api/site';
 
 export type Section = 'use' | 'account' | 'operate' | 'system';
 
@@ -30,6 +30,10 @@ export const pages: Page[] = [
   { path: '/logs', name: 'logs', level: USER, section: 'use', icon: IconFileText, load: () => import('@/pages/logs/Logs') },
   { path: '/market', name: 'market', level: 0, frame: 'open', section: 'use', icon: IconBuildingStore, load: () => import('@/pages/market/Market') },
   { path: '/profile', name: 'profile', level: USER, section: 'account', icon: IconUserCircle, load: () => import('@/pages/profile/Profile') },
+  { path: '/channels', name: 'channels', level: ADMIN, section: 'operate', icon: IconRoute, load: () => import('@/pages/channels/Channels') },
+  { path: '/users', name: 'users', level: ADMIN, section: 'operate', icon: IconUsers, load: () => import('@/pages/users/Users') },
+  { path: '/redemptions', name: 'redemptions', level: ADMIN, section: 'operate', icon: IconTicket, load: () => import('@/pages/redemptions/Redemptions') },
+  { path: '/settings', name: 'settings', level: ROOT, section: 'system', icon: IconSettings, load: () => import('@/pages/settings/Settings') },
   { path: '/key-usage', name: 'keyUsage', level: 0, frame: 'open', load: () => import('@/pages/key-usage/KeyUsage') },
   { path: '/setup', name: 'setup', level: 0, frame: 'plain', load: () => import('@/pages/entry/Setup') },
   { path: '/login', name: 'login', level: 0, frame: 'plain', load: () => import('@/pages/entry/Login') },
