@@ -1,6 +1,6 @@
 /** A channel's form: its vendor, key, models and groups first, the rest under "More". */
 
-import { Accordion, Button, Group, MultiSelect, NumberInput, PasswordInput, SegmentedControl, Select, Stack, Switch, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { Accordion, Button, Group, MultiSelect, NumberInput, SegmentedControl, Select, Stack, Switch, TagsInput, Textarea, TextInput } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -12,6 +12,7 @@ import { ROOT, useIs } from '@/api/site';
 import { ErrorPanel } from '@/parts/ErrorPanel';
 import { useServerForm } from '@/parts/form';
 import { JsonEditor } from '@/parts/JsonEditor';
+import { Password } from '@/parts/Password';
 import { told } from '@/parts/told';
 
 import { again, groupNamesQuery, split } from './queries';
@@ -100,7 +101,7 @@ export function ChannelForm({ channel, onDone }: { channel: Channel | null; onDo
           />
         )}
         {values.mode === 'single' && type !== 41 ? (
-          <PasswordInput label={t('channels.form.key')} description={keyHint} required={!channel} autoComplete="new-password" {...form.getInputProps('key')} />
+          <Password label={t('channels.form.key')} description={keyHint} required={!channel} autoComplete="new-password" {...form.getInputProps('key')} />
         ) : (
           <Textarea label={t('channels.form.key')} description={type === 41 ? t('channels.form.keyAccount') : t('channels.form.keyLines')} required={!channel} autosize minRows={3} maxRows={10} {...form.getInputProps('key')} />
         )}

@@ -1,6 +1,6 @@
 /** Sign in: password, second factor, and the other ways the site offers. */
 
-import { Anchor, Button, Divider, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Anchor, Button, Divider, Stack, TextInput } from '@mantine/core';
 import { IconFingerprint } from '@tabler/icons-react';
 import { Link, useLocation } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -10,6 +10,7 @@ import { post } from '@/api/client';
 import type { SignedIn } from '@/api/payloads';
 import { useSite } from '@/api/site';
 import { ErrorPanel } from '@/parts/ErrorPanel';
+import { Password } from '@/parts/Password';
 import { useServerForm } from '@/parts/form';
 
 import { EntryCard } from './Card';
@@ -73,7 +74,7 @@ export default function Login() {
           <form onSubmit={submit} noValidate>
             <Stack gap="md">
               <TextInput label={t('login.username')} autoComplete="username webauthn" required {...form.getInputProps('username')} />
-              <PasswordInput label={t('entry.password')} autoComplete="current-password" required {...form.getInputProps('password')} />
+              <Password label={t('entry.password')} autoComplete="current-password" required {...form.getInputProps('password')} />
               <Button type="submit" loading={busy} size="md">{t('login.action')}</Button>
             </Stack>
           </form>

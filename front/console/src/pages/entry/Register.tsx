@@ -1,6 +1,6 @@
 /** A new account. */
 
-import { Anchor, Button, Group, PasswordInput, Stack, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, Stack, TextInput } from '@mantine/core';
 import { Link, useLocation, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -9,6 +9,7 @@ import { get, post } from '@/api/client';
 import { useSite } from '@/api/site';
 import { Empty } from '@/parts/Empty';
 import { ErrorPanel } from '@/parts/ErrorPanel';
+import { Password } from '@/parts/Password';
 import { useServerForm } from '@/parts/form';
 import { told } from '@/parts/told';
 
@@ -57,8 +58,8 @@ export default function Register() {
         <Stack gap="md">
           {error !== null && <ErrorPanel error={error} />}
           <TextInput label={t('entry.username')} maxLength={20} autoComplete="username" required {...form.getInputProps('username')} />
-          <PasswordInput label={t('entry.password')} description={t('entry.passwordHint')} autoComplete="new-password" required {...form.getInputProps('password')} />
-          <PasswordInput label={t('entry.passwordAgain')} autoComplete="new-password" required {...form.getInputProps('again')} />
+          <Password label={t('entry.password')} description={t('entry.passwordHint')} autoComplete="new-password" required {...form.getInputProps('password')} />
+          <Password label={t('entry.passwordAgain')} autoComplete="new-password" required {...form.getInputProps('again')} />
           {site.email_verification && (
             <>
               <TextInput label={t('entry.email')} type="email" autoComplete="email" required {...form.getInputProps('email')} />

@@ -1,6 +1,6 @@
 /** First-run setup: the first administrator. */
 
-import { Button, PasswordInput, Stack, Switch, TextInput } from '@mantine/core';
+import { Button, Stack, Switch, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
@@ -8,6 +8,7 @@ import { get, post } from '@/api/client';
 import type { SetupState, SignedIn } from '@/api/payloads';
 import { cache, siteQuery } from '@/api/site';
 import { ErrorPanel } from '@/parts/ErrorPanel';
+import { Password } from '@/parts/Password';
 import { useServerForm } from '@/parts/form';
 
 import { EntryCard } from './Card';
@@ -39,8 +40,8 @@ export default function Setup() {
         <Stack gap="md">
           {error !== null && <ErrorPanel error={error} />}
           <TextInput label={t('setup.username')} description={t('setup.usernameHint')} maxLength={12} autoComplete="username" required data-autofocus {...form.getInputProps('username')} />
-          <PasswordInput label={t('entry.password')} description={t('entry.passwordHint')} autoComplete="new-password" required {...form.getInputProps('password')} />
-          <PasswordInput label={t('entry.passwordAgain')} autoComplete="new-password" required {...form.getInputProps('confirmPassword')} />
+          <Password label={t('entry.password')} description={t('entry.passwordHint')} autoComplete="new-password" required {...form.getInputProps('password')} />
+          <Password label={t('entry.passwordAgain')} autoComplete="new-password" required {...form.getInputProps('confirmPassword')} />
           <Switch label={t('setup.selfUse')} description={t('setup.selfUseHint')} {...form.getInputProps('SelfUseModeEnabled', { type: 'checkbox' })} />
           <Button type="submit" loading={busy} size="md">{t('setup.action')}</Button>
         </Stack>

@@ -1,6 +1,6 @@
 /** Every option: what it is for, what it may be, what it is; found by word, changed in place, checked by the server. */
 
-import { Button, Group, NativeSelect, NumberInput, PasswordInput, Select, Stack, Switch, Tabs, Textarea, TextInput } from '@mantine/core';
+import { Button, Group, NativeSelect, NumberInput, Select, Stack, Switch, Tabs, Textarea, TextInput } from '@mantine/core';
 import { IconSearch, IconSettings } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
@@ -17,6 +17,7 @@ import { JsonEditor } from '@/parts/JsonEditor';
 import { PageHead } from '@/parts/PageHead';
 import { PageSkeleton } from '@/parts/PageSkeleton';
 import { Panel } from '@/parts/Panel';
+import { Password } from '@/parts/Password';
 import { Tag } from '@/parts/Tag';
 import { told } from '@/parts/told';
 
@@ -73,7 +74,7 @@ function Field({ row }: { row: OptionRow }) {
   const common = { 'aria-label': row.name, error: error || undefined, disabled: locked };
   let field;
   if (row.secret) {
-    field = <PasswordInput {...common} placeholder={row.is_set ? t('settings.secretSet') : t('settings.secretUnset')} autoComplete="new-password" value={value} onChange={(event) => setValue(event.currentTarget.value)} />;
+    field = <Password {...common} placeholder={row.is_set ? t('settings.secretSet') : t('settings.secretUnset')} autoComplete="new-password" value={value} onChange={(event) => setValue(event.currentTarget.value)} />;
   } else if (row.form === 'switch') {
     field = (
       <Switch

@@ -1,6 +1,6 @@
 /** An account's form, and the form of its balance. */
 
-import { Button, Group, NumberInput, PasswordInput, SegmentedControl, Select, Stack, Textarea, TextInput } from '@mantine/core';
+import { Button, Group, NumberInput, SegmentedControl, Select, Stack, Textarea, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 
@@ -11,6 +11,7 @@ import { useFormat } from '@/app/format';
 import { groupNamesQuery } from '@/pages/channels/queries';
 import { ErrorPanel } from '@/parts/ErrorPanel';
 import { Facts } from '@/parts/Facts';
+import { Password } from '@/parts/Password';
 import { useServerForm } from '@/parts/form';
 import { told } from '@/parts/told';
 
@@ -49,7 +50,7 @@ export function UserForm({ user, onDone }: { user: User | null; onDone: () => vo
         {error !== null && <ErrorPanel error={error} />}
         <TextInput label={t('users.form.username')} required maxLength={20} autoComplete="off" data-autofocus {...form.getInputProps('username')} />
         <TextInput label={t('users.form.displayName')} maxLength={20} {...form.getInputProps('display_name')} />
-        <PasswordInput
+        <Password
           label={t('users.form.password')}
           description={user ? t('users.form.passwordKept') : undefined}
           required={!user}
