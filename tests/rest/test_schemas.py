@@ -35,7 +35,7 @@ ROUTES = [
     ("admin", "/api/group/", "names.json"),
     ("user", "/api/user/2fa/status", "two-factor.json"),
     ("admin", "/api/user/", "users.json"),
-    ("admin", "/api/user/search?keyword=a", "users.json"),
+    ("admin", "/api/user/search?keyword=person", "users.json"),
     ("admin", "/api/channel/", "channels.json"),
     ("admin", "/api/channel/search?model=gpt-4o", "channels.json"),
     ("admin", "/api/redemption/", "redemptions.json"),
