@@ -13,7 +13,6 @@ from core.pipeline.admit import check_words
 from core.pipeline.attempt import broken, open_attempt, read_whole
 from core.pipeline.exchange import Exchange, Task
 from core.pipeline.relay import MODEL_NAME_LIMIT, Relay
-from core.pricing.prompt import prompt_tokens
 from core.routing.choose import Candidate, make_plan
 from core.vendors.interface import BadAnswer, ChatForm, TokenCounter, Vendor
 from core.vendors.registry import vendor
@@ -87,7 +86,8 @@ async def count(
             # A count says nothing of the vendor's health: a real request may probe it.
             relay.health.released(candidate.channel.id, candidate.key.index)
         return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_VENDOR)
-    tokens = prompt_tokens(task.canonical, envelope.model)
+    await exchange.count_exactly(envelope.model)
+    tokens = exchange.counted_prompt()
     return chat_pb2.CountTokensResponse(input_tokens=tokens, source=usage_pb2.USAGE_SOURCE_COUNTED)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,11 +15,14 @@ from core.pacing.pacer import Pace
 from core.pipeline.files import Files
 from core.pricing.expression import Tariff
 from core.pricing.prompt import prompt_tokens
+from core.pricing.vocabulary import SCRIPT, is_loaded, load, vocabulary_of
 from core.routing.affinity import Conversation
 from core.routing.meters import Taken
 from core.state.types import Principal, Snapshot
 from core.vendors.interface import Vendor
 from core.vendors.responses.compact import compacting
+
+log = logging.getLogger("isthmus.count")
 
 
 class Form(Protocol):
@@ -102,6 +107,8 @@ class Exchange:
     """Delivered tokens at which a stream's cost is compared with its hold again."""
     progressed: float = 0.0
     """When the journal last learnt what a stream has cost so far (monotonic seconds)."""
+    counter: str = SCRIPT
+    """What counts where the vendor tells nothing: SCRIPT, or a vocabulary (core/pricing/vocabulary.py)."""
     _counted: int = -1
 
     def billed_by(self) -> str:
@@ -120,6 +127,25 @@ class Exchange:
         if self._counted < 0:
             self._counted = prompt_tokens(self.task.canonical, self.envelope.model)
         return self._counted
+
+    async def count_exactly(self, model: str) -> bool:
+        """Lets the vocabulary of the model that answered count, loaded and used in a thread; whether it does."""
+        name = vocabulary_of(model)
+        if name == SCRIPT or self.counter == name:
+            return self.counter == name != SCRIPT
+        canonical = self.task.canonical
+        if canonical is None:
+            # A large prompt that was let go has been estimated already.
+            return False
+        try:
+            if not is_loaded(name):
+                await asyncio.to_thread(load, name)
+        except (OSError, ImportError, ValueError):
+            log.exception("a vocabulary does not load", extra={"vocabulary": name})
+            return False
+        self._counted = await asyncio.to_thread(prompt_tokens, canonical, model, vocabulary=name)
+        self.counter = name
+        return True
 
     def let_go(self) -> None:
         """Forgets a large request: the vendor has it, and no other will be asked.

@@ -44,6 +44,7 @@ from core.pipeline.reserve import reserve
 from core.pipeline.settle import counted, fail, settle, tokens_of
 from core.pricing.count import Delivered
 from core.pricing.estimate import estimate_prompt
+from core.pricing.vocabulary import SCRIPT
 from core.routing.choose import Candidate, Plan, groups_of, make_plan
 from core.routing.guides import Guides
 from core.routing.health import Health
@@ -357,7 +358,10 @@ class Relay:
         async def run(candidate: Candidate, attempt: billing_pb2.Attempt) -> tuple[bytes | None, Any, usage_pb2.Usage]:
             opened = await open_attempt(exchange, candidate, attempt, self)
             body = await read_whole(opened, self.settings)
-            return read_answer(exchange, opened, body)
+            answer = read_answer(exchange, opened, body)
+            if estimated(answer[2]) and await exchange.count_exactly(opened.call.sent):
+                answer = read_answer(exchange, opened, body)
+            return answer
 
         return run
 
@@ -369,7 +373,7 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
             out, usage = opened.form.relay_whole(body, opened.call)
             if usage is None or (chats(exchange) and not usage.output_tokens):
                 canonical = opened.form.decode(body, opened.call)
-                usage = told_or_counted(exchange, usage, delivered_by(exchange, canonical))
+                usage = told_or_counted(exchange, usage, delivered_by(exchange, opened, canonical))
             return out, None, told_or_counted(exchange, usage, usage.output_tokens)
         canonical = opened.form.decode(body, opened.call)
     except BadAnswer as error:
@@ -377,7 +381,7 @@ def read_answer(exchange: Exchange, opened: Opened, body: bytes) -> tuple[bytes 
     canonical.id = canonical.id or exchange.request_id
     told = canonical.usage if canonical.HasField("usage") else None
     if told is None or not told.input_tokens or (chats(exchange) and not told.output_tokens):
-        told = told_or_counted(exchange, told, delivered_by(exchange, canonical))
+        told = told_or_counted(exchange, told, delivered_by(exchange, opened, canonical))
         canonical.usage.CopyFrom(told)
     return None, canonical, canonical.usage
 
@@ -387,23 +391,28 @@ def chats(exchange: Exchange) -> bool:
     return exchange.task.operation == common_pb2.OPERATION_CHAT
 
 
+def estimated(usage: usage_pb2.Usage) -> bool:
+    """Whether it is an estimate of ours."""
+    return usage.source == usage_pb2.USAGE_SOURCE_COUNTED
+
+
 def told_or_counted(exchange: Exchange, told: usage_pb2.Usage | None, delivered: int) -> usage_pb2.Usage:
     """What the vendor told of tokens; where it told none or zeros, as counted here. delivered: output tokens."""
     if told is None:
-        return counted(exchange.counted_prompt(), delivered)
+        return counted(exchange.counted_prompt(), delivered, exchange.counter)
     if told.input_tokens and (told.output_tokens or not delivered):
         return told
     usage = usage_pb2.Usage()
     usage.CopyFrom(told)
     usage.input_tokens = told.input_tokens or exchange.counted_prompt()
     usage.output_tokens = told.output_tokens or delivered
-    usage.source = usage_pb2.USAGE_SOURCE_COUNTED
+    usage.source, usage.counter = usage_pb2.USAGE_SOURCE_COUNTED, exchange.counter
     return usage
 
 
-def delivered_by(exchange: Exchange, canonical: Any) -> int:
+def delivered_by(exchange: Exchange, opened: Opened, canonical: Any) -> int:
     """Output tokens of a whole answer, counted."""
-    delivered = Delivered(exchange.envelope.model)
+    delivered = Delivered(opened.call.sent)
     for choice in getattr(canonical, "choices", ()):
         for part in choice.parts:
             kind = part.WhichOneof("kind")
@@ -411,4 +420,4 @@ def delivered_by(exchange: Exchange, canonical: Any) -> int:
                 delivered.add(part.tool_call.name + part.tool_call.arguments)
             elif kind in ("text", "thinking", "refusal"):
                 delivered.add(getattr(part, kind).text)
-    return delivered.tokens()
+    return delivered.tokens() if exchange.counter == SCRIPT else delivered.exact()

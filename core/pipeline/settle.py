@@ -12,6 +12,7 @@ from core.ledger.interface import Ledger
 from core.link.call import fault_of
 from core.pipeline.exchange import Exchange
 from core.pricing.price import Bill, price
+from core.pricing.vocabulary import SCRIPT
 
 PATH_MOST, CLIENT_ID_MOST = 512, 64
 """Characters a receipt keeps of what a client told of its request."""
@@ -21,13 +22,14 @@ UNITS_MOST = 1 << 62
 """The most a bill comes to, whatever a vendor tells: more is no number a ledger holds."""
 
 
-def counted(input_tokens: int, output_tokens: int) -> usage_pb2.Usage:
-    """Usage as counted here, for answers whose vendor told none."""
+def counted(input_tokens: int, output_tokens: int, counter: str = SCRIPT) -> usage_pb2.Usage:
+    """Usage as counted here, for answers whose vendor told none. counter: what counted."""
     return usage_pb2.Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         convention=usage_pb2.USAGE_CONVENTION_OPENAI,
         source=usage_pb2.USAGE_SOURCE_COUNTED,
+        counter=counter,
     )
 
 

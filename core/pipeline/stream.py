@@ -20,6 +20,7 @@ from core.pipeline.heard import COUNTED, joined
 from core.pipeline.relay import Relay, told_or_counted
 from core.pipeline.settle import bill_of, counted, fail, receipt_of, settle, tokens_of
 from core.pricing.count import Delivered
+from core.pricing.vocabulary import SCRIPT
 from core.routing.choose import Candidate, Plan
 from core.upstream.interface import UpstreamFailure
 from core.vendors.interface import BadAnswer, ToldRefusal
@@ -70,13 +71,17 @@ class _Native:
         """Output tokens delivered so far."""
         return int(self._relay.delivered.tokens())
 
+    def exact(self) -> int:
+        """The same by the model's vocabulary, if it is loaded."""
+        return int(self._relay.delivered.exact())
+
 
 class _Canonical:
     """The client speaks another form: bytes in, events out."""
 
     def __init__(self, opened: Opened, exchange: Exchange) -> None:
         self._decoder = opened.form.decoder(opened.call)
-        self._delivered = Delivered(exchange.envelope.model)
+        self._delivered = Delivered(opened.call.sent)
         self._exchange = exchange
         self.fault: common_pb2.Fault | None = None
 
@@ -121,6 +126,10 @@ class _Canonical:
     def tokens(self) -> int:
         """Output tokens delivered so far."""
         return self._delivered.tokens()
+
+    def exact(self) -> int:
+        """The same by the model's vocabulary, if it is loaded."""
+        return self._delivered.exact()
 
 
 @dataclass(slots=True)
@@ -279,7 +288,7 @@ async def _rest(relay: Relay, exchange: Exchange, current: _Open) -> AsyncGenera
             ending = billing_pb2.ENDING_QUOTA
         else:
             ending = billing_pb2.ENDING_VENDOR_BROKE
-        delivered = source.tokens()
+        delivered = await _delivered(exchange, current)
     except (asyncio.CancelledError, GeneratorExit):
         if relay.cutting:
             ending = billing_pb2.ENDING_SHUTDOWN
@@ -316,25 +325,38 @@ def _settle(
     if usage is not None and ending == billing_pb2.ENDING_COMPLETE:
         usage = told_or_counted(exchange, usage, delivered)
     else:
-        usage = _so_far(usage, told or exchange.counted_prompt(), delivered)
+        usage = _so_far(usage, told or exchange.counted_prompt(), delivered, exchange.counter)
     exchange.usage = usage
     return settle(exchange, relay.ledger, usage, ending)
 
 
-def _so_far(told: usage_pb2.Usage | None, prompt: int, delivered: int) -> usage_pb2.Usage:
+async def _delivered(exchange: Exchange, current: _Open) -> int:
+    """Output tokens of an answer that has ended; by the model's vocabulary where the vendor told less than all."""
+    delivered = current.source.tokens()
+    if _untold(current.source.usage, delivered) and await exchange.count_exactly(current.opened.call.sent):
+        return int(current.source.exact())
+    return int(delivered)
+
+
+def _untold(usage: usage_pb2.Usage | None, delivered: int) -> bool:
+    """Whether the vendor told less than both numbers of tokens."""
+    return usage is None or not usage.input_tokens or (delivered > 0 and not usage.output_tokens)
+
+
+def _so_far(told: usage_pb2.Usage | None, prompt: int, delivered: int, counter: str = SCRIPT) -> usage_pb2.Usage:
     """What a stream that goes on, or was cut, has used: what the vendor told, and at least what was delivered.
 
     Anthropic tells the input, cache reads and writes included, before the first word. prompt: where it is not told.
     """
     if told is None:
-        return counted(prompt, delivered)
+        return counted(prompt, delivered, counter)
     if told.output_tokens >= delivered and told.input_tokens:
         return told
     usage = usage_pb2.Usage()
     usage.CopyFrom(told)
     usage.input_tokens = told.input_tokens or prompt
     usage.output_tokens = max(told.output_tokens, delivered)
-    usage.source = usage_pb2.USAGE_SOURCE_COUNTED
+    usage.source, usage.counter = usage_pb2.USAGE_SOURCE_COUNTED, counter
     return usage
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from isthmus.v1 import chat_pb2, embedding_pb2, moderation_pb2, parts_pb2, rerank_pb2
 
 from core.pricing.count import text_tokens
+from core.pricing.vocabulary import SCRIPT, count
 
 REQUEST, MESSAGE, TOOL = 3, 3, 8
 MEDIA = {"image": 520, "audio": 256, "video": 8192, "file": 4096}
@@ -21,12 +22,13 @@ MOST = 1 << 19
 """Characters that are counted; what is longer is taken to be like them: 20 MB would stop the loop for 1.7 s."""
 
 
-def prompt_tokens(canonical: Any, model: str, most: int = MOST) -> int:
+def prompt_tokens(canonical: Any, model: str, most: int = MOST, vocabulary: str = SCRIPT) -> int:
     """Input tokens of a chat, embedding, moderation or rerank request.
 
-    The first `most` characters are counted, what is longer in proportion.
+    The first `most` characters are counted, what is longer in proportion; by a vocabulary, which is loaded, or by
+    script classes.
     """
-    texts = _Texts(model, most)
+    texts = _Texts(model, most, vocabulary)
     fixed = 0
     if isinstance(canonical, chat_pb2.ChatRequest):
         fixed = _chat(canonical, texts)
@@ -45,15 +47,16 @@ def prompt_tokens(canonical: Any, model: str, most: int = MOST) -> int:
 class _Texts:
     """Texts, counted as far as the budget goes."""
 
-    def __init__(self, model: str, most: int) -> None:
-        self._model, self._left = model, most
+    def __init__(self, model: str, most: int, vocabulary: str) -> None:
+        self._model, self._left, self._vocabulary = model, most, vocabulary
         self._tokens = self._seen = self._skipped = 0
 
     def add(self, text: str) -> None:
         """One text."""
         part = text[: self._left] if len(text) > self._left else text
         if part:
-            self._tokens += text_tokens(self._model, part)
+            plain = self._vocabulary == SCRIPT
+            self._tokens += text_tokens(self._model, part) if plain else count(self._vocabulary, part)
             self._seen += len(part)
             self._left -= len(part)
         self._skipped += len(text) - len(part)

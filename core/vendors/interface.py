@@ -146,7 +146,10 @@ class DeliveredText(Protocol):
         """Adds a piece of text, thinking or arguments."""
 
     def tokens(self) -> int:
-        """Output tokens so far."""
+        """Output tokens so far, estimated."""
+
+    def exact(self) -> int:
+        """The same by the model's vocabulary, where that is loaded. Slow: as long as the beginning that it keeps."""
 
 
 class ChatForm(Protocol):

@@ -23,7 +23,7 @@ class ConverseRelay:
         self.usage: usage_pb2.Usage | None = None
         self.finished = False
         self.fault: common_pb2.Fault | None = None
-        self.delivered: DeliveredText = Delivered(call.asked)
+        self.delivered: DeliveredText = Delivered(call.sent)
 
     def feed(self, chunk: bytes) -> bytes:
         """Whole messages that may be passed on now. Raises BadAnswer."""

@@ -29,7 +29,7 @@ class OllamaRelay:
         self.usage: usage_pb2.Usage | None = None
         self.finished = False
         self.fault: common_pb2.Fault | None = None
-        self.delivered: DeliveredText = Delivered(call.asked)
+        self.delivered: DeliveredText = Delivered(call.sent)
 
     def feed(self, chunk: bytes) -> bytes:
         """Whole lines that may be passed on now. Raises BadAnswer where one is too long, or no JSON."""

@@ -27,7 +27,7 @@ class BlockRelay:
         self._usage: usage_pb2.Usage | None = None
         self.finished = False
         self.fault: common_pb2.Fault | None = None
-        self.delivered: DeliveredText = Delivered(call.asked)
+        self.delivered: DeliveredText = Delivered(call.sent)
 
     @property
     def usage(self) -> usage_pb2.Usage | None:
