@@ -116,7 +116,7 @@ def _attempt(attempt: billing_pb2.Attempt) -> dict[str, Any]:
 
 
 def receipt(held: billing_pb2.Receipt) -> dict[str, Any]:
-    """The sum with every term, and what the conversion for the vendor could not hold."""
+    """The sum with every term, what the vendor could not be told, and what counted where it told no usage."""
     return {
         "formula": held.formula,
         "quota": held.quota,
@@ -134,4 +134,5 @@ def receipt(held: billing_pb2.Receipt) -> dict[str, Any]:
             for line in held.lines
         ],
         "dropped": list(held.dropped),
+        "counter": held.usage.counter,
     }
