@@ -14,6 +14,7 @@ import pytest
 from tests.integration.house import House, Reply, house, http
 from tests.rest.people import Person, make, sign_in
 from tests.servers import payments as desk_of
+from tests.servers.databases import dsn_of
 from tests.servers.payments import Desk, payment_desk
 
 PRODUCTS = '[{"productId":"prod_1","name":"Starter","price":9.99,"currency":"USD","quota":4000000}]'
@@ -33,11 +34,14 @@ def desk() -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[House]:
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[House]:
     environ = {
         "ISTHMUS_STRIPE_URL": desk.url, "ISTHMUS_CREEM_URL": desk.url, "TRUSTED_REDIRECT_DOMAINS": "shop.example, b.example"
     }  # fmt: skip
-    with house(tmp_path_factory.mktemp("payments"), environ=environ) as made:
+    with (
+        dsn_of(request.config.getoption("--database")) as dsn,
+        house(tmp_path_factory.mktemp("payments"), environ={**environ, "SQL_DSN": dsn}) as made,
+    ):
         yield made
 
 

@@ -14,6 +14,7 @@ from tests.integration.house import House, house, http, until
 from tests.rest.people import Person, make, sign_in
 from tests.rest.test_payments import OPTIONS, creem_hook, paid, refused, stripe_hook
 from tests.servers import payments as desk_of
+from tests.servers.databases import dsn_of
 from tests.servers.payments import Desk, payment_desk
 
 PLAN = {
@@ -31,9 +32,12 @@ def desk() -> Iterator[Desk]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[House]:
+def gateway(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[House]:
     environ = {"ISTHMUS_STRIPE_URL": desk.url, "ISTHMUS_CREEM_URL": desk.url}
-    with house(tmp_path_factory.mktemp("subscriptions"), environ=environ) as made:
+    with (
+        dsn_of(request.config.getoption("--database")) as dsn,
+        house(tmp_path_factory.mktemp("subscriptions"), environ={**environ, "SQL_DSN": dsn}) as made,
+    ):
         made.add_channel()
         yield made
 
