@@ -8,10 +8,10 @@ STAMP := $(VENV)/.setup
 SOURCES := core front clients tests bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup protos demo run test check format lock schema simulate soak bench clean
+.PHONY: help setup protos console screenshots demo run test check format lock schema simulate soak bench clean
 
 help: ## lists the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP) protos ## puts everything into .venv; does nothing when nothing changed
 
@@ -30,13 +30,19 @@ $(STAMP): requirements/dev.lock requirements/users.lock setup.cfg clients/python
 protos: $(STAMP) ## generates the stubs when a proto changed
 	@$(BIN)/python clients/python/generate.py
 
+console: setup ## builds the console, where its sources changed
+	@$(BIN)/python -m tools.console
+
+screenshots: setup ## every page of the console as a picture, in both languages and schemes, to build/screenshots
+	@$(BIN)/python -m tests.console.screenshots
+
 demo: setup ## starts gateway and Sandbox, sends real requests, shows receipts (ONCE=1: then ends)
 	@$(BIN)/isthmus demo $(if $(ONCE),--once)
 
-run: setup ## the real thing: SQLite in ./data, first-run setup by POST /api/setup
+run: console ## the real thing: SQLite in ./data, first-run setup in the browser
 	@$(BIN)/isthmus serve --data ./data
 
-test: setup ## the whole suite
+test: console ## the whole suite
 	$(BIN)/python -m tests.run
 
 check: setup ## ruff, mypy --strict, buf, import rules
@@ -69,4 +75,4 @@ bench: setup ## measures (CASES="a b", PEERS=1 beside LiteLLM and Portkey); writ
 	$(BIN)/python -m bench.run $(if $(PEERS),--peers) $(CASES)
 
 clean: ## removes what was built
-	rm -rf $(VENV) build dist clients/python/build clients/python/src/isthmus/v1 .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist front/static front/console/node_modules clients/python/build clients/python/src/isthmus/v1 .mypy_cache .ruff_cache .pytest_cache
