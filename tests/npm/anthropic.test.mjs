@@ -24,7 +24,7 @@ for (const { form, model } of served) {
   });
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = ask(order("chunks=4"));
+    const asked = ask(order("chunks=4 delay_ms=30"));
     const whole = await messages.create(asked);
     const events = await collect(await messages.create({ ...asked, stream: true }));
     assert.ok(events.filter((event) => event.type === "content_block_delta").length >= 4);

@@ -12,7 +12,7 @@ for (const { form, model } of [...served, { form: "cohere", model: cohere }]) {
   const name = (what) => `${form} ${model}: ${what}`;
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = { model, messages: [{ role: "system", content: "Be brief" }, user(order("chunks=4"))] };
+    const asked = { model, messages: [{ role: "system", content: "Be brief" }, user(order("chunks=4 delay_ms=30"))] };
     const whole = await client.chat(asked);
     const said = whole.message.content.find((part) => part.type === "text").text;
     assert.equal(whole.finishReason, "COMPLETE");

@@ -24,7 +24,7 @@ for (const { form, model } of served) {
   });
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = ask(order("chunks=4"));
+    const asked = ask(order("chunks=4 delay_ms=30"));
     const whole = await models.generateContent(asked);
     const chunks = await collect(await models.generateContentStream(asked));
     assert.ok(chunks.length >= 4, `${chunks.length} chunks`);

@@ -12,7 +12,7 @@ for (const { form, model } of [...served, { form: "mistral", model: mistral }]) 
   const name = (what) => `${form} ${model}: ${what}`;
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = { model, messages: [{ role: "system", content: "Be brief" }, user(order("chunks=4"))] };
+    const asked = { model, messages: [{ role: "system", content: "Be brief" }, user(order("chunks=4 delay_ms=30"))] };
     const whole = await client.chat.complete(asked);
     assert.equal(whole.choices[0].message.content, "The sandbox heard: Hello there, dear gateway");
     assert.equal(whole.choices[0].finishReason, "stop");

@@ -22,7 +22,7 @@ for (const { form, model } of served) {
   });
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = { model, messages: user(order("chunks=4")) };
+    const asked = { model, messages: user(order("chunks=4 delay_ms=30")) };
     const whole = await chat.create(asked);
     const stream_options = { include_usage: true };
     const chunks = await collect(await chat.create({ ...asked, stream: true, stream_options }));

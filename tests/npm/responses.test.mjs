@@ -21,7 +21,7 @@ for (const { form, model } of [...served, { form: "chat", model: chatOnly }]) {
   });
 
   test(name("a stream says what the whole answer says"), async () => {
-    const asked = { model, input: order("chunks=4"), max_output_tokens };
+    const asked = { model, input: order("chunks=4 delay_ms=30"), max_output_tokens };
     const whole = await client.responses.create(asked);
     const stream = client.responses.stream(asked);
     const events = await collect(stream);

@@ -42,11 +42,11 @@ for (const { form, model } of [...served, { form: "chat only", model: chatOnly }
     const ask = (prompt, more = {}) => ({ model: make(model), prompt, ...settings, ...stores, ...more });
 
     test(name("text, whole and streamed"), async () => {
-      const whole = await generateText(ask(order("chunks=4"), { system: "Be brief" }));
+      const whole = await generateText(ask(order("chunks=4 delay_ms=30"), { system: "Be brief" }));
       assert.equal(whole.text, "The sandbox heard: Hello there, dear gateway");
       assert.equal(whole.finishReason, "stop");
       assert.ok(whole.usage.inputTokens > 0 && whole.usage.outputTokens > 0);
-      const streamed = streamText(ask(order("chunks=4"), { system: "Be brief" }));
+      const streamed = streamText(ask(order("chunks=4 delay_ms=30"), { system: "Be brief" }));
       const pieces = [];
       for await (const piece of streamed.textStream) pieces.push(piece);
       assert.ok(pieces.length >= 4, `${pieces.length} pieces`);

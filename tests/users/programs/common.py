@@ -23,7 +23,7 @@ EMBEDDING = os.environ.get("ISTHMUS_EMBEDDING", "")
 MODELS = sys.argv[1:]
 TWO_CALLS = "What is the weather in two cities? [[sandbox tool=weather calls=2]]"
 ONE_CALL = "And tomorrow? [[sandbox tool=weather]]"
-FOUR_PIECES = "Tell me of canals [[sandbox chunks=4]]"
+FOUR_PIECES = "Tell me of canals [[sandbox chunks=4 delay_ms=30]]"
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 """One pixel, 67 bytes."""
 
