@@ -88,7 +88,9 @@ def test_the_palette_opens_by_keyboard_and_leads_to_a_page(people: People) -> No
     with people.view(USER) as view:
         page = view.go("/keys")
         page.keyboard.press("Control+k")
+        expect(page.get_by_role("dialog").locator("input")).to_be_focused()
         page.keyboard.type("logs")
+        expect(page.get_by_role("dialog").get_by_text("Logs", exact=True).first).to_be_visible()
         page.keyboard.press("Enter")
         page.wait_for_url("**/logs")
         view.settle()

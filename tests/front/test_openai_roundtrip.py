@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -100,17 +101,17 @@ result = extended(
         {"name": names},
     )
 )
-tools = st.one_of(
-    extended(
-        made(
-            {
-                "type": st.just("function"),
-                "function": extended(
-                    made({"name": names}, {"description": words, "parameters": json_objects, "strict": st.booleans()})
-                ),
-            }
-        )
-    ),
+function_tools = extended(
+    made(
+        {
+            "type": st.just("function"),
+            "function": extended(
+                made({"name": names}, {"description": words, "parameters": json_objects, "strict": st.booleans()})
+            ),
+        }
+    )
+)
+custom_tools = (
     made(
         {
             "type": st.just("custom"),
@@ -196,8 +197,24 @@ requests = extended(
 choices = st.none() | st.sampled_from(["auto", "none", "required"])
 
 
+@settings(max_examples=100)
+@given(st.lists(custom_tools, min_size=1, max_size=3))
+def test_free_form_tools_stay_what_they_are_at_openai(offered: list[Any]) -> None:
+    """Others get them as functions: only OpenAI's own models take them in this form."""
+    raw = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "0"}], "tools": offered})
+    _, chat = openai_chat.parse(orjson.loads(raw), raw, 100)
+    channel = replace(CHANNEL, type=1)
+    wire = ALL[1].chat[0].encode(chat, Call(channel, "", "m", "m", False))
+    assert orjson.loads(wire.body)["tools"] == offered
+
+
 @settings(max_examples=300)
-@given(requests, st.lists(tools, max_size=3), choices, st.none() | st.booleans())
+@given(
+    requests,
+    st.lists(function_tools, max_size=3),
+    choices,
+    st.none() | st.booleans(),
+)
 def test_parse_and_encode_lose_nothing(
     body: dict[str, Any], offered: list[Any], choice: str | None, parallel: bool | None
 ) -> None:

@@ -13,7 +13,7 @@ from tests.integration.house import free_port, run
 
 COMMANDS = (
     (), ("serve",), ("demo",), ("migrate",), ("config",), ("sandbox",), ("doctor",), ("ledger",), ("ledger", "status"),
-    ("ledger", "release"),
+    ("ledger", "release"), ("import",),
 )  # fmt: skip
 
 

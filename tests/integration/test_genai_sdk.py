@@ -95,7 +95,7 @@ def test_text_and_usage(client: genai.Client, model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_stream_and_whole_answer_agree(client: genai.Client, model: str) -> None:
-    text = "Tell me of canals [[sandbox chunks=4]]"
+    text = "Tell me of canals [[sandbox chunks=4 delay_ms=40]]"
     whole = ask(client, model, text)
     chunks = list(client.models.generate_content_stream(model=model, contents=text, config=config()))
     assert len(chunks) >= 4

@@ -49,7 +49,8 @@ def test_chat_streams_unless_told_otherwise(gateway: House, secret: str, model: 
     assert told["model"] == model
     assert "Hello" in told["message"]["content"]
     found = lines(ask(gateway, secret, model=model))
-    assert len(found) > 2
+    # Words that the vendor sent at once may come as one line.
+    assert len(found) >= 2
     assert "".join(line["message"]["content"] for line in found) == told["message"]["content"]
     assert [line["done"] for line in found] == [False] * (len(found) - 1) + [True]
     assert found[-1]["done_reason"] == "stop"

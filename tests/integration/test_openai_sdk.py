@@ -85,7 +85,7 @@ def test_text(client: openai.OpenAI, model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_stream_and_whole_answer_agree(client: openai.OpenAI, model: str) -> None:
-    messages = user("Tell me of canals [[sandbox chunks=4]]")
+    messages = user("Tell me of canals [[sandbox chunks=4 delay_ms=40]]")
     whole = client.chat.completions.create(model=model, messages=messages)
     chunks = list(
         client.chat.completions.create(

@@ -2,7 +2,7 @@
 
 import { Suspense, useEffect, useRef } from 'react';
 import { useQuery } from '@tanstack/react-query';
-import { Navigate, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
+import { Navigate, Outlet, useLocation, useMatches, useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 
 import { accountId, whenSignedOut } from '@/api/client';
@@ -29,6 +29,12 @@ export function usePage(): Page | undefined {
   return pages.find((page) => fits(page.path, path));
 }
 
+/** Which page is still drawn: the one that was left, until the next one is here. */
+function useDrawn(): Page | undefined {
+  const path = String(useMatches().at(-1)?.fullPath ?? '');
+  return pages.find((page) => page.path === path);
+}
+
 /** Where to go instead of a page; "" to stay. */
 function elsewhere(site: SiteStatus, self: Self | null, page: Page | undefined, at: string): string {
   if (!site.setup) return page?.name === 'setup' ? '' : '/setup';
@@ -51,6 +57,7 @@ export function Frame() {
   const site = useQuery(siteQuery);
   const self = useQuery(selfQuery);
   const page = usePage();
+  const drawn = useDrawn();
   const location = useLocation();
   const navigate = useNavigate();
   const first = useRef(true);
@@ -86,6 +93,8 @@ export function Frame() {
   const inside =
     page && page.level > (held?.role ?? 0) ? (
       <NotAllowed />
+    ) : drawn && drawn.level > (held?.role ?? 0) ? (
+      <PageSkeleton />
     ) : (
       <Suspense fallback={<PageSkeleton />}>
         <Outlet />
