@@ -111,29 +111,27 @@ function_tools = extended(
         }
     )
 )
-custom_tools = (
-    made(
-        {
-            "type": st.just("custom"),
-            "custom": extended(
-                made(
-                    {"name": names},
-                    {
-                        "description": words,
-                        "format": st.just({"type": "text"})
-                        | made(
-                            {
-                                "type": st.just("grammar"),
-                                "grammar": made({"syntax": st.sampled_from(["lark", "regex"]), "definition": words}),
-                            }
-                        ),
-                    },
-                )
-            ),
-        }
-    ),
-    extended(made({"type": st.just("x_vendor_tool"), "x_setting": leaves})),
+custom_tools = made(
+    {
+        "type": st.just("custom"),
+        "custom": extended(
+            made(
+                {"name": names},
+                {
+                    "description": words,
+                    "format": st.just({"type": "text"})
+                    | made(
+                        {
+                            "type": st.just("grammar"),
+                            "grammar": made({"syntax": st.sampled_from(["lark", "regex"]), "definition": words}),
+                        }
+                    ),
+                },
+            )
+        ),
+    }
 )
+known_tools = st.one_of(function_tools, extended(made({"type": st.just("x_vendor_tool"), "x_setting": leaves})))
 formats = st.one_of(
     st.just({"type": "text"}),
     st.just({"type": "json_object"}),
@@ -211,7 +209,7 @@ def test_free_form_tools_stay_what_they_are_at_openai(offered: list[Any]) -> Non
 @settings(max_examples=300)
 @given(
     requests,
-    st.lists(function_tools, max_size=3),
+    st.lists(known_tools, max_size=3),
     choices,
     st.none() | st.booleans(),
 )
