@@ -66,18 +66,16 @@ parts = st.one_of(
 )
 # One text alone in a list becomes a plain string: the same to every vendor.
 several = st.lists(parts, min_size=2, max_size=4)
-calls = st.one_of(
-    extended(
-        made(
-            {
-                "id": words,
-                "type": st.just("function"),
-                "function": extended(made({"name": names, "arguments": st.just('{"a": 1}') | words})),
-            }
-        )
-    ),
-    extended(made({"id": words, "type": st.just("custom"), "custom": made({"name": names, "input": words})})),
+calls = extended(
+    made(
+        {
+            "id": words,
+            "type": st.just("function"),
+            "function": extended(made({"name": names, "arguments": st.just('{"a": 1}') | words})),
+        }
+    )
 )
+custom_calls = extended(made({"id": words, "type": st.just("custom"), "custom": made({"name": names, "input": words})}))
 user = extended(made({"role": st.sampled_from(["user", "system"]), "content": words | several}, {"name": names}))
 assistant = extended(
     made(
@@ -196,14 +194,16 @@ choices = st.none() | st.sampled_from(["auto", "none", "required"])
 
 
 @settings(max_examples=100)
-@given(st.lists(custom_tools, min_size=1, max_size=3))
-def test_free_form_tools_stay_what_they_are_at_openai(offered: list[Any]) -> None:
+@given(st.lists(custom_tools, min_size=1, max_size=3), st.lists(custom_calls, min_size=1, max_size=3))
+def test_free_form_tools_stay_what_they_are_at_openai(offered: list[Any], called: list[Any]) -> None:
     """Others get them as functions: only OpenAI's own models take them in this form."""
-    raw = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "0"}], "tools": offered})
+    said = {"role": "assistant", "content": "0", "tool_calls": called}
+    raw = orjson.dumps({"model": "m", "messages": [said], "tools": offered})
     _, chat = openai_chat.parse(orjson.loads(raw), raw, 100)
     channel = replace(CHANNEL, type=1)
     wire = ALL[1].chat[0].encode(chat, Call(channel, "", "m", "m", False))
     assert orjson.loads(wire.body)["tools"] == offered
+    assert orjson.loads(wire.body)["messages"] == [said]
 
 
 @settings(max_examples=300)
