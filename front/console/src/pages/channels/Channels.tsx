@@ -121,7 +121,7 @@ export default function Channels() {
     () => [
       { id: 'id', header: t('channels.columns.id'), meta: { phone: 'none' }, cell: ({ row }) => <span className="i-soft i-number">{row.original.id}</span> },
       { id: 'name', header: t('channels.columns.name'), enableHiding: false, meta: { phone: 'title' }, cell: ({ row }) => <strong>{row.original.name}</strong> },
-      { id: 'type', header: t('channels.columns.type'), cell: ({ row }) => typeName(row.original.type) },
+      { id: 'type', header: t('channels.columns.type'), cell: ({ row }) => <span className="i-nowrap">{typeName(row.original.type)}</span> },
       {
         id: 'status',
         header: t('channels.columns.status'),
@@ -136,7 +136,7 @@ export default function Channels() {
         header: t('channels.columns.models'),
         cell: ({ row }) => {
           const names = split(row.original.models);
-          return <Tooltip label={names.slice(0, 60).join(', ')} multiline maw={420}><span tabIndex={0}>{names.length === 1 ? names[0] : t('channels.models', { count: names.length })}</span></Tooltip>;
+          return <Tooltip label={names.slice(0, 60).join(', ')} multiline maw={420}><span className="i-nowrap" tabIndex={0}>{names.length === 1 ? names[0] : t('channels.models', { count: names.length })}</span></Tooltip>;
         },
       },
       { id: 'groups', header: t('channels.columns.groups'), cell: ({ row }) => <Group gap={4}>{split(row.original.group).map((name) => <Tag key={name}>{name}</Tag>)}</Group> },
