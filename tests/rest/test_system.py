@@ -85,9 +85,9 @@ def test_uptime(gateway: House, nobody: Person, kuma: tuple[str, list[str]]) -> 
     assert "group" not in main["monitors"][3]
     assert gone == {"categoryName": "gone", "monitors": []}
     count = len(asked)
-    for _ in range(3):
+    for _ in range(12):
         assert nobody.get("GET", "/api/uptime/status")[0] == main
-    assert len(asked) == count, "a minute's answers are kept"
+    assert len(asked) <= count * gateway.workers, "a minute's answers are kept, by each worker"
     gateway.option("console_setting.uptime_kuma_enabled", "false")
     assert nobody.get("GET", "/api/uptime/status") == []
 
