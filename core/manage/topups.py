@@ -13,7 +13,7 @@ from core.manage import fields, payments
 from core.manage.logs import paging
 from core.options.kinds import TRUE
 from core.payments import amounts, stripe
-from core.payments.interface import CREEM, EPAY, EXPIRED, FAILED, PAID, STRIPE, PaymentOff
+from core.payments.interface import CREEM, EPAY, EXPIRED, FAILED, PAID, RENEWED, STRIPE, PaymentOff, Told
 from core.pricing.shown import text
 from core.services.context import Services
 from core.state.types import ROLE_ADMIN, Principal
@@ -197,6 +197,8 @@ async def notified(
 ) -> payment_pb2.PaymentOutcome.ValueType:
     """What a provider's word changed. Raises PaymentOff, SignatureWrong, InvalidRequest; then it changed nothing."""
     provider, told = payments.believed(services, request)
+    if told.state == RENEWED:
+        return await _renewed(services, provider, told)
     if told.state not in (PAID, FAILED, EXPIRED) or not told.trade_no:
         return payment_pb2.PAYMENT_OUTCOME_IGNORED
     orders = services.store.orders
@@ -215,8 +217,34 @@ async def notified(
         logger.critical("a payment does not fit its order", extra={"order": order.trade_no, "reason": wrong})
         await orders.doubt(order.id, wrong)
         return payment_pb2.PAYMENT_OUTCOME_MISMATCH
-    credited = await orders.complete(order.id, customer=told.customer, reference=told.reference)
+    credited = await orders.complete(
+        order.id, customer=told.customer, reference=told.reference, agreement=told.agreement
+    )
     return payment_pb2.PAYMENT_OUTCOME_CREDITED if credited else payment_pb2.PAYMENT_OUTCOME_DONE
+
+
+async def _renewed(services: Services, provider: str, told: Told) -> payment_pb2.PaymentOutcome.ValueType:
+    """What the payment of a further period changed: an order of its own, whose number is the payment's."""
+    orders = services.store.orders
+    first = await orders.agreed(provider, told.agreement, told.trade_no)
+    if first is None or not 0 < len(told.reference) <= TRADE_NO_MOST:
+        # The operator may sell other things by the same account at the provider.
+        details = {"provider": provider, "agreement": told.agreement, "payment": told.reference}
+        logger.error("a renewal is of no subscription here", extra=details)
+        return payment_pb2.PAYMENT_OUTCOME_IGNORED
+    order = await orders.renewal(first, told.reference)
+    if order.status == states.SUCCESS:
+        return payment_pb2.PAYMENT_OUTCOME_DONE
+    wrong = payments.mismatch(order, provider, told)
+    if not wrong:
+        try:
+            credited = await orders.complete(order.id, agreement=told.agreement)
+            return payment_pb2.PAYMENT_OUTCOME_CREDITED if credited else payment_pb2.PAYMENT_OUTCOME_DONE
+        except states.NotRenewable as ended:
+            wrong = ended.message
+    logger.critical("a renewal is not credited", extra={"order": order.trade_no, "reason": wrong})
+    await orders.doubt(order.id, wrong)
+    return payment_pb2.PAYMENT_OUTCOME_MISMATCH
 
 
 async def complete(services: Services, principal: Principal, trade_no: str) -> bool:

@@ -11,6 +11,8 @@ EPAY, STRIPE, CREEM, BALANCE = "epay", "stripe", "creem", "balance"
 """top_ups.payment_provider (New API's names)."""
 PAID, PENDING, FAILED, EXPIRED, OTHER = "paid", "pending", "failed", "expired", "other"
 """What a provider says of an order; OTHER: nothing that concerns one."""
+RENEWED = "renewed"
+"""A further period of an agreement was paid."""
 
 
 class PaymentOff(Forbidden):
@@ -33,6 +35,7 @@ class Told:
     """A provider's word, proved.
 
     sums: what it says was paid; one of them must cover the order. reference: its own id of the payment.
+    agreement: its id of the subscription by which it goes on charging.
     """
 
     state: str
@@ -42,6 +45,7 @@ class Told:
     currency: str = ""
     product: str = ""
     customer: str = ""
+    agreement: str = ""
 
 
 def whole(value: object) -> Decimal | None:

@@ -20,6 +20,7 @@ from core.payments.interface import (
     OTHER,
     PAID,
     PENDING,
+    RENEWED,
     SignatureWrong,
     Told,
     short,
@@ -31,6 +32,7 @@ from core.upstream.interface import UpstreamRequest
 TOLERANCE_SECONDS = 300
 """How far a webhook's time may be from ours (Stripe's own libraries' figure)."""
 SIGNATURES_MOST = 16
+AGREEMENT_MOST = 128
 ADDRESS = "https://api.stripe.com"
 STATES = {
     "checkout.session.completed": "",
@@ -39,6 +41,8 @@ STATES = {
     "checkout.session.expired": EXPIRED,
 }
 """Event -> what it says; "": payment_status says it."""
+INVOICE, CYCLE = "invoice.paid", "subscription_cycle"
+"""The invoice of a further period. That of the first (subscription_create) says what its session says."""
 
 
 def session_request(
@@ -74,6 +78,9 @@ def session_request(
             form["customer_email"] = email
         if not subscription:
             form["customer_creation"] = "always"
+    if subscription:
+        # Invoices repeat it, so that a renewal finds its order also where nobody told us the subscription's id.
+        form["subscription_data[metadata][trade_no]"] = trade_no
     headers = (
         ("Authorization", f"Bearer {secret}"),
         ("Content-Type", "application/x-www-form-urlencoded"),
@@ -113,6 +120,8 @@ def told(event: Mapping[str, Any]) -> Told:
     kind = event.get("type")
     data = event.get("data")
     session = data.get("object") if isinstance(data, dict) else None
+    if kind == INVOICE and isinstance(session, dict):
+        return _renewal(session)
     if not isinstance(kind, str) or kind not in STATES or not isinstance(session, dict):
         return Told(OTHER)
     state = STATES[kind]
@@ -127,4 +136,25 @@ def told(event: Mapping[str, Any]) -> Told:
         sums=(subtotal,) if subtotal is not None else (),
         currency=short(session.get("currency")).upper(),
         customer=short(session.get("customer"), 64),
+        agreement=short(session.get("subscription"), AGREEMENT_MOST),
+    )
+
+
+def _renewal(invoice: Mapping[str, Any]) -> Told:
+    """What a paid invoice says: docs.stripe.com/api/invoices/object, and as it was before 2025-03-31."""
+    if invoice.get("billing_reason") != CYCLE or invoice.get("status") != "paid":
+        return Told(OTHER)
+    parent = invoice.get("parent")
+    details = parent.get("subscription_details") if isinstance(parent, dict) else invoice.get("subscription_details")
+    if not isinstance(details, dict):
+        details = {}
+    metadata = details.get("metadata")
+    subtotal = whole(invoice.get("subtotal"))
+    return Told(
+        state=RENEWED,
+        trade_no=short(metadata.get("trade_no")) if isinstance(metadata, dict) else "",
+        reference=short(invoice.get("id")),
+        sums=(subtotal,) if subtotal is not None else (),
+        currency=short(invoice.get("currency")).upper(),
+        agreement=short(details.get("subscription") or invoice.get("subscription"), AGREEMENT_MOST),
     )

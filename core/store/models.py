@@ -283,7 +283,11 @@ class Redemption(Base):
 
 
 class Order(Base):
-    """Money on its way in: a top-up, or the price of a subscription. expected is what the provider must say."""
+    """Money on its way in: a top-up, or the price of a subscription. expected is what the provider must say.
+
+    agreement: the provider's id of the subscription by which it goes on charging; subscription_id: ours, that the
+    order gave; renews: the order whose agreement paid this one.
+    """
 
     user_id = BigIntegerField(index=True)
     plan_id = BigIntegerField(default=0)
@@ -303,6 +307,9 @@ class Order(Base):
     create_time = BigIntegerField(default=0, index=True)
     complete_time = BigIntegerField(default=0)
     completed_by = BigIntegerField(default=0)
+    agreement = CharField(128, default="", index=True)
+    subscription_id = BigIntegerField(default=0)
+    renews = BigIntegerField(default=0, index=True)
 
     class Meta:
         """New API's name."""

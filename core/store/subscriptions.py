@@ -111,10 +111,23 @@ class Subscriptions:
         if plan.max_purchase_per_user and bought >= plan.max_purchase_per_user:
             raise PurchaseLimit()
 
-    def begin(self, user: User, plan: Plan, source: str, now: int) -> Subscription:
-        """A subscription with its first period's purse; inside a transaction of the caller's."""
-        end = end_of(now, plan.duration_unit, plan.duration_value, plan.custom_seconds, self._zone)
+    def begin(self, user: User, plan: Plan, source: str, now: int, after: Subscription | None = None) -> Subscription:
+        """A subscription with its first period's purse; inside a transaction of the caller's.
+
+        after: the one it goes on from. It may be used at once, and loses none of the time the other still has.
+        """
+        end = end_of(
+            max(now, after.end_time) if after else now,
+            plan.duration_unit,
+            plan.duration_value,
+            plan.custom_seconds,
+            self._zone,
+        )
         reset = next_reset(now, plan.quota_reset_period, plan.quota_reset_custom_seconds, end, self._zone, now)
+        before = user.group
+        if after and after.status == ACTIVE and user.group == after.upgrade_group:
+            # The group is the other's doing: at the end the account goes back to where it was before both.
+            before = after.prev_user_group
         row = Subscription.create(
             user_id=user.id,
             plan_id=plan.id,
@@ -128,7 +141,7 @@ class Subscriptions:
             reset_period=plan.quota_reset_period,
             reset_seconds=plan.quota_reset_custom_seconds,
             upgrade_group=plan.upgrade_group,
-            prev_user_group=user.group if plan.upgrade_group else "",
+            prev_user_group=before if plan.upgrade_group else "",
             downgrade_group=plan.downgrade_group,
             allow_wallet_overflow=plan.allow_wallet_overflow,
             created_at=now,

@@ -80,7 +80,7 @@ def test_what_stripes_own_library_refuses_is_refused() -> None:
         ("checkout.session.completed", "paid", PAID), ("checkout.session.completed", "unpaid", PENDING),
         ("checkout.session.async_payment_succeeded", "paid", PAID),
         ("checkout.session.async_payment_failed", "unpaid", FAILED), ("checkout.session.expired", "unpaid", EXPIRED),
-        ("invoice.paid", "paid", OTHER), ("", "paid", OTHER),
+        ("invoice.paid", "paid", OTHER), ("invoice.payment_failed", "paid", OTHER), ("", "paid", OTHER),
     ],
 )  # fmt: skip
 def test_what_stripes_events_say(kind: str, status: str, state: str) -> None:

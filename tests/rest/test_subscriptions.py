@@ -23,6 +23,7 @@ PLAN = {
 }  # fmt: skip
 BASE = "/api/subscription"
 COST = 4_995_000
+UNIT = desk_of.UNIT_PRICE
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,82 @@ def test_bought_by_a_provider_once(admin: Person, gateway: House, desk: Desk, pr
     assert (row["source"], row["plan_id"]) == ("order", number), "also where it is no longer sold: it was paid for"
     assert quota(person) == 0
     assert refused(person, f"{BASE}/{provider}/pay", body)
+
+
+def agreed(admin: Person, gateway: House, desk: Desk, agreement: str, **changes: Any) -> Person:
+    """Somebody who bought a plan by Stripe."""
+    person = make(gateway)
+    paid(person, f"{BASE}/stripe/pay", {"plan_id": plan(admin, **changes)})
+    event = desk_of.stripe_event(desk.sessions[-1], subscription=agreement)
+    assert stripe_hook(gateway, event).status == 200
+    assert len(mine(person)) == 1
+    return person
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_an_invoice_of_a_further_period_gives_one(admin: Person, gateway: House, desk: Desk, old: bool) -> None:
+    tag = f"{old:d}"
+    person = agreed(admin, gateway, desk, f"sub_a{tag}", upgrade_group="vip")
+    (bought,) = mine(person)
+    first = desk_of.stripe_invoice(f"in_a0{tag}", f"sub_a{tag}", UNIT, old, billing_reason="subscription_create")
+    assert stripe_hook(gateway, first).status == 200
+    assert len(mine(person)) == 1, "the session has given it"
+    body = desk_of.stripe_invoice(f"in_a1{tag}", f"sub_a{tag}", UNIT, old)
+    assert stripe_hook(gateway, body, "t=1,v1=0").status == 400
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: stripe_hook(gateway, body).status, range(8)))
+    assert statuses == [200] * 8
+    further, kept = mine(person)
+    assert kept == bought
+    assert further["amount_total"] == bought["amount_total"]
+    assert 27 <= (further["end_time"] - bought["end_time"]) / 86_400 <= 32, "no time is lost"
+    stripe_hook(gateway, desk_of.stripe_invoice(f"in_a2{tag}", f"sub_a{tag}", UNIT, old))
+    stripe_hook(gateway, body)
+    assert len(mine(person)) == 3
+    assert mine(person)[0]["end_time"] > further["end_time"]
+    for row in mine(person)[::-1]:
+        admin.get("POST", f"{BASE}/admin/user_subscriptions/{row['id']}/invalidate")
+    assert person.get("GET", "/api/user/self")["group"] == "default", "as it was before all of them"
+
+
+def test_an_invoice_that_does_not_fit_gives_nothing(admin: Person, gateway: House, desk: Desk) -> None:
+    person = agreed(admin, gateway, desk, "sub_b")
+    wrong = [
+        desk_of.stripe_invoice("in_b1", "sub_b", UNIT - 1), desk_of.stripe_invoice("in_b2", "sub_b", UNIT, currency="usd"),
+        desk_of.stripe_invoice("in_b3", "sub_unknown", UNIT), desk_of.stripe_invoice("in_b4", "", UNIT),
+        desk_of.stripe_invoice("in_b5", "sub_b", UNIT, status="open"),
+        desk_of.stripe_invoice("in_b6", "sub_b", UNIT, billing_reason="subscription_update"),
+        desk_of.stripe_invoice("in_b7", "sub_other", UNIT, trade_no=desk.sessions[-1]["client_reference_id"]),
+    ]  # fmt: skip
+    assert [stripe_hook(gateway, body).status for body in wrong] == [200] * len(wrong)
+    assert len(mine(person)) == 1
+    held = gateway.rows("SELECT trade_no, status, problem FROM top_ups WHERE trade_no LIKE 'in_b%' ORDER BY trade_no")
+    assert [(row[0], row[1], bool(row[2])) for row in held] == [("in_b1", "pending", True), ("in_b2", "pending", True)]
+
+
+def test_what_an_administrator_ended_is_not_renewed_silently(admin: Person, gateway: House, desk: Desk) -> None:
+    person = agreed(admin, gateway, desk, "sub_c")
+    admin.get("POST", f"{BASE}/admin/user_subscriptions/{mine(person)[0]['id']}/invalidate")
+    body = desk_of.stripe_invoice("in_c1", "sub_c", UNIT)
+    assert [stripe_hook(gateway, body).status for _ in range(2)] == [200, 200]
+    assert [row["status"] for row in mine(person)] == ["cancelled"]
+    ((status, problem),) = gateway.rows("SELECT status, problem FROM top_ups WHERE trade_no = 'in_c1'")
+    assert (status, "ended here" in problem) == ("pending", True)
+    admin.get("POST", "/api/user/topup/complete", {"trade_no": "in_c1"})
+    assert [row["status"] for row in mine(person)] == ["active", "cancelled"], "he may decide otherwise"
+
+
+def test_an_order_completed_by_hand_is_renewed_too(admin: Person, gateway: House, desk: Desk) -> None:
+    person = make(gateway)
+    paid(person, f"{BASE}/stripe/pay", {"plan_id": plan(admin)})
+    asked = desk.sessions[-1]["asked"]
+    number = asked["subscription_data[metadata][trade_no]"]
+    body = desk_of.stripe_invoice("in_d1", "sub_d", UNIT, trade_no=number)
+    stripe_hook(gateway, body)
+    assert mine(person) == [], "the first was never paid"
+    admin.get("POST", "/api/user/topup/complete", {"trade_no": number})
+    assert stripe_hook(gateway, body).status == 200
+    assert len(mine(person)) == 2
 
 
 def test_the_payers_return_is_a_notice_and_leads_nowhere_else(admin: Person, gateway: House) -> None:

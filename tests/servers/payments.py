@@ -110,6 +110,20 @@ def stripe_event(session: dict[str, Any], kind: str = "checkout.session.complete
     return json.dumps(event, indent=2).encode()
 
 
+def stripe_invoice(number: str, agreement: str, cents: int, old: bool = False, **changes: Any) -> bytes:
+    """invoice.paid of a further period, as Stripe writes it; old: as before its version 2025-03-31."""
+    trade_no = changes.pop("trade_no", "")
+    details = {"subscription": agreement, "metadata": {"trade_no": trade_no} if trade_no else {}}
+    told = {
+        "id": number, "object": "invoice", "billing_reason": "subscription_cycle", "status": "paid",
+        "subtotal": cents, "amount_paid": cents, "currency": "cny", "customer": "cus_1",
+        **({"subscription": agreement} if old else {"parent": {"type": "subscription_details",
+        "subscription_details": details}}), **changes,
+    }  # fmt: skip
+    event = {"id": "evt_2", "object": "event", "type": "invoice.paid", "data": {"object": told}}
+    return json.dumps(event, indent=2).encode()
+
+
 def stripe_signature(body: bytes, secret: str = STRIPE_HOOK, at: int = 0) -> str:
     """The header Stripe-Signature, by Stripe's own library."""
     moment = at or int(time.time())
