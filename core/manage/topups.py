@@ -8,7 +8,7 @@ import time
 
 from isthmus.v1 import payment_pb2
 
-from core.errors import InvalidRequest, RecordNotFound
+from core.errors import Conflict, InvalidRequest, RecordNotFound
 from core.manage import fields, payments
 from core.manage.logs import paging
 from core.options.kinds import TRUE
@@ -224,10 +224,20 @@ async def notified(
 
 
 async def _renewed(services: Services, provider: str, told: Told) -> payment_pb2.PaymentOutcome.ValueType:
-    """What the payment of a further period changed: an order of its own, whose number is the payment's."""
+    """What the payment of a further period changed: an order of its own, whose number is the payment's.
+
+    Raises Conflict where it is to be told again later.
+    """
     orders = services.store.orders
     first = await orders.agreed(provider, told.agreement, told.trade_no)
     if first is None or not 0 < len(told.reference) <= TRADE_NO_MOST:
+        begun = await orders.find(told.trade_no[:TRADE_NO_MOST]) if told.trade_no else None
+        if begun and begun.plan_id and begun.payment_provider == provider and begun.status != states.SUCCESS:
+            await orders.doubt(
+                begun.id, f"renewed by {told.reference[:TRADE_NO_MOST]}, and its first payment never came"
+            )
+            # Refused, so that the provider comes again: notices overtake each other.
+            raise Conflict("The first payment was not told yet.")
         # The operator may sell other things by the same account at the provider.
         details = {"provider": provider, "agreement": told.agreement, "payment": told.reference}
         logger.error("a renewal is of no subscription here", extra=details)
