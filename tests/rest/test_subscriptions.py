@@ -224,7 +224,9 @@ def test_an_invoice_that_does_not_fit_gives_nothing(admin: Person, gateway: Hous
     ]  # fmt: skip
     assert [stripe_hook(gateway, body).status for body in wrong] == [200] * len(wrong)
     assert len(mine(person)) == 1
-    held = gateway.rows("SELECT trade_no, status, problem FROM top_ups WHERE trade_no LIKE ? ORDER BY trade_no", "in_b%")
+    held = gateway.rows(
+        "SELECT trade_no, status, problem FROM top_ups WHERE trade_no LIKE ? ORDER BY trade_no", "in_b%"
+    )
     assert [(row[0], row[1], bool(row[2])) for row in held] == [("in_b1", "pending", True), ("in_b2", "pending", True)]
 
 
